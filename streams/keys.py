@@ -1,0 +1,66 @@
+"""Every Redis key of a room. The braces are the Cluster hash tag: all keys of a room share a slot."""
+
+from __future__ import annotations
+
+import re
+
+from streams.errors import InvalidEventError
+
+ALL_ROOMS_STREAM = "conversation_stream"
+"""The plain stream that carries the events of all rooms (written by the relay)."""
+
+ROOMS = "swarm:rooms"
+"""Set of the rooms that have a stream, so that subscribers discover them."""
+
+_NAME = re.compile(r"[^\s{}\x00-\x1f]{1,128}")
+
+
+def checked_name(name: str, what: str) -> str:
+    """Return `name` if it can be a room, participant or source name.
+
+    Raises:
+        InvalidEventError: empty, over 128 characters, or holding white space, control characters or braces.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidEventError(f"{what} {name[:40]!r}: 1 to 128 characters, no white space, no braces")
+    return name
+
+
+def stream(room: str) -> str:
+    """Stream of the room's events."""
+    return f"conversation_stream:{{{room}}}"
+
+
+def meta(room: str) -> str:
+    """Hash: `session`, `seq`, `last_id` (the entry that the next one names as `prev`)."""
+    return f"swarm:{{{room}}}:meta"
+
+
+def request(room: str, request_id: str) -> str:
+    """String with a time to live: the entry id, or state reference, that a request id led to."""
+    return f"swarm:{{{room}}}:request:{request_id}"
+
+
+def floor(room: str) -> str:
+    """Hash: the floor's state (holder, token, lease deadline, settings)."""
+    return f"swarm:{{{room}}}:floor"
+
+
+def queue(room: str) -> str:
+    """Hash, one field for each waiting participant."""
+    return f"swarm:{{{room}}}:queue"
+
+
+def people(room: str) -> str:
+    """Hash, one field for each person who holds the floor by speaking: the entry's lease deadline."""
+    return f"swarm:{{{room}}}:people"
+
+
+def tokens(room: str) -> str:
+    """Hash token to source: every token granted lately, so that late reports can be checked."""
+    return f"swarm:{{{room}}}:tokens"
+
+
+def scribe(room: str) -> str:
+    """String with a time to live: the process that writes SPEECH_* and TRANSCRIPT of the room."""
+    return f"swarm:{{{room}}}:scribe"
