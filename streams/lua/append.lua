@@ -1,0 +1,95 @@
+-- Put in front of every script that writes events (streams.scripts.load), so that a change and the event
+-- that reports it are one atomic step, and `seq` has no gap.
+--
+-- conversation_stream:{room}  stream  one entry for each event
+-- swarm:{room}:meta           hash    session, seq (of the last entry), last_id (of the last entry)
+--
+-- Lua numbers are doubles and tostring() writes µs as 1.79e+15: whole numbers go out by whole().
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local time_read_us = nil
+
+-- Redis time in µs, as a number; read once a run, so that all events of one run share a moment.
+local function now_us()
+  if time_read_us == nil then
+    local time = redis.call('TIME')
+    time_read_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  end
+  return time_read_us
+end
+
+local function now_ms()
+  return math.floor(now_us() / 1000)
+end
+
+-- Age in ms of a request id that begins with its Redis ms and a dash; nil where it does not.
+-- Negative where the caller's estimate of the clock runs ahead.
+local function request_age_ms(request_id)
+  local made_ms = string.match(request_id, '^(%d%d%d%d%d%d%d%d%d%d%d%d%d)%-')
+  if made_ms == nil then
+    return nil
+  end
+  return now_ms() - tonumber(made_ms)
+end
+
+local function append_entry(stream_key, meta_key, e, session, last_seq, prev)
+  local seq = last_seq + 1
+  local at_ms = whole(now_ms())
+  local fields = {
+    'kind', e.kind,
+    'type', e.type,
+    'room', e.room,
+    'session', session,
+    'seq', whole(seq),
+    'prev', prev,
+    'source', e.source,
+    'at_ms', at_ms,
+    'occurred_ms', e.occurred_ms or at_ms,
+    'v', e.v or '1',
+  }
+  if e.token then
+    table.insert(fields, 'token')
+    table.insert(fields, e.token)
+  end
+  if e.late then
+    table.insert(fields, 'late')
+    table.insert(fields, '1')
+  end
+  if e.traceparent then
+    table.insert(fields, 'traceparent')
+    table.insert(fields, e.traceparent)
+  end
+  table.insert(fields, 'data')
+  table.insert(fields, e.data)
+  local id = redis.call('XADD', stream_key, '*', unpack(fields))
+  redis.call('HSET', meta_key, 'seq', whole(seq), 'last_id', id)
+  return {id = id, seq = seq, session = session, prev = prev, at_ms = at_ms}
+end
+
+-- Append one event and return {id, seq (number), session, prev, at_ms (string)}.
+--
+-- e.kind, e.type, e.room, e.source  strings
+-- e.data         JSON object, without `type`
+-- e.occurred_ms  string, or nil for now
+-- e.v            schema version as a string, or nil for 1
+-- e.token        fencing token as a string, or nil
+-- e.traceparent  string or nil
+-- e.late         true where the token is no longer the current one
+-- e.session      session id to open the room with, if it has none; ROOM_OPENED is then written first
+local function append(stream_key, meta_key, e)
+  local meta = redis.call('HMGET', meta_key, 'session', 'seq', 'last_id')
+  local session, last_seq, prev = meta[1], tonumber(meta[2] or '0'), meta[3] or ''
+  if not session then
+    session = e.session or ('s' .. whole(now_us()))
+    redis.call('HSET', meta_key, 'session', session)
+    local opened = append_entry(stream_key, meta_key, {
+      kind = 'SYSTEM_SIGNAL', type = 'ROOM_OPENED', room = e.room, source = e.source, data = '{}',
+    }, session, 0, '')
+    last_seq, prev = opened.seq, opened.id
+  end
+  return append_entry(stream_key, meta_key, e, session, last_seq, prev)
+end
+
