@@ -64,3 +64,8 @@ def tokens(room: str) -> str:
 def scribe(room: str) -> str:
     """String with a time to live: the process that writes SPEECH_* and TRANSCRIPT of the room."""
     return f"swarm:{{{room}}}:scribe"
+
+
+def roster(room: str) -> str:
+    """Hash identity to JSON: who is in the room, as what, since when, last heard of when."""
+    return f"swarm:{{{room}}}:roster"

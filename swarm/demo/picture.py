@@ -31,8 +31,10 @@ def draw(report: Report, recording: Recording, people: frozenset[str], path: Pat
     for row, name in enumerate(names):
         _lane(rows[row][0], name, COLOURS[row % len(COLOURS)], report, recording, people)
     rows[-1][0].set_xlabel("seconds")
-    figure.suptitle("Who was heard, who held the stick (shaded), and who was cut off", fontsize=13)
-    figure.savefig(path)
+    figure.suptitle(  # pyright: ignore[reportUnknownMemberType] -- matplotlib types are partial
+        "Who was heard, who held the stick (shaded), and who was cut off", fontsize=13
+    )
+    figure.savefig(path)  # pyright: ignore[reportUnknownMemberType] -- matplotlib types are partial
 
 
 def _lane(

@@ -1,0 +1,88 @@
+"""Who is in a room: joined, heard of, gone. Agents send heartbeats; a silent one is taken off the list."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from streams import keys, scripts
+from streams.vocabulary import ParticipantKind
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+HEARTBEAT_S = 2.0
+SILENT_AFTER_MS = 7_000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One participant as the roster knows it; times on Redis's clock."""
+
+    identity: str
+    kind: ParticipantKind
+    role: str
+    joined_ms: int
+    seen_ms: int
+
+
+class Roster:
+    """The room's list of participants, shared by all processes.
+
+    `members()` is the local copy from the last call; `join`, `beat` and `leave` are one script call each.
+    Redis errors (redis.exceptions.RedisError) pass through: the caller decides what to do without a roster.
+    """
+
+    def __init__(self, redis: Redis, room: str) -> None:
+        self._room = keys.checked_name(room, "room")
+        self._script = redis.register_script(scripts.load("swarm", "roster.lua"))
+        self._members: dict[str, Member] = {}
+
+    def members(self) -> tuple[Member, ...]:
+        """Return the participants known at the last call, by time of joining."""
+        return tuple(sorted(self._members.values(), key=lambda member: (member.joined_ms, member.identity)))
+
+    def agents(self) -> tuple[str, ...]:
+        """Return the identities of the agents, by time of joining."""
+        return tuple(member.identity for member in self.members() if member.kind is ParticipantKind.AGENT)
+
+    def is_person(self, identity: str) -> bool:
+        """Return whether `identity` is to be listened to: everybody who has not joined as an agent."""
+        member = self._members.get(identity)
+        return member is None or member.kind is ParticipantKind.PERSON
+
+    async def join(self, identity: str, kind: ParticipantKind, role: str = "") -> None:
+        """Put `identity` on the list; PARTICIPANT_JOINED is written once."""
+        await self._call("join", identity, kind, role, "")
+
+    async def beat(self, identity: str, kind: ParticipantKind, role: str = "") -> None:
+        """Say that `identity` is alive (joins again if it was taken off) and refresh the local copy."""
+        await self._call("beat", identity, kind, role, "")
+
+    async def leave(self, identity: str, reason: str = "left") -> None:
+        """Take `identity` off the list; PARTICIPANT_LEFT is written if it was on it."""
+        await self._call("leave", identity, ParticipantKind.PERSON, "", reason)
+
+    async def _call(self, command: str, identity: str, kind: ParticipantKind, role: str, reason: str) -> None:
+        keys.checked_name(identity, "participant")
+        raw = await self._script(
+            keys=[keys.stream(self._room), keys.meta(self._room), keys.roster(self._room)],
+            args=[command, self._room, identity, str(kind), role, SILENT_AFTER_MS, "", reason],
+        )
+        flat = [
+            item.decode() if isinstance(item, bytes) else str(item) for item in cast("list[bytes | str]", raw)
+        ]
+        self._members = {
+            who: _member(who, json.loads(text)) for who, text in zip(flat[::2], flat[1::2], strict=True)
+        }
+
+
+def _member(identity: str, fields: dict[str, str | float]) -> Member:
+    return Member(
+        identity=identity,
+        kind=ParticipantKind(str(fields["kind"])),
+        role=str(fields["role"]),
+        joined_ms=int(fields["joined_ms"]),
+        seen_ms=int(fields["seen_ms"]),
+    )
