@@ -82,7 +82,7 @@ def check_model(model: str, env: Mapping[str, str] | None = None) -> None:
         raise SettingError(
             "--model",
             f"ADK knows no model named {model!r}",
-            f"Use {OFFLINE_MODEL!r} (no key needed) or a Gemini live model such as gemini-2.5-flash-native-audio-latest",
+            f"Use {OFFLINE_MODEL!r} (no key needed) or a Gemini live model",
         ) from error
     vertex = env.get("GOOGLE_GENAI_USE_VERTEXAI", "").strip().lower() in {"1", "true"}
     if not vertex and not (env.get("GOOGLE_API_KEY") or env.get("GEMINI_API_KEY")):
