@@ -30,7 +30,7 @@ class RequestTooOldError(StreamError):
     """A request id is older than the time for which retries are remembered."""
 
     def __init__(self, request_id: str, age_ms: int, kept_ms: int) -> None:
-        super().__init__(f"request {request_id!r} is {age_ms} ms old; retries are remembered for {kept_ms} ms")
+        super().__init__(f"request {request_id!r} is {age_ms} ms old; retries are kept for {kept_ms} ms")
         self.request_id = request_id
         self.age_ms = age_ms
         self.kept_ms = kept_ms

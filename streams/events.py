@@ -359,6 +359,7 @@ class UnknownEvent(Event):
     type: Literal["UNKNOWN"] = "UNKNOWN"
     original_kind: str
     original_type: str
+    original_v: int = SCHEMA_VERSION
     data: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
@@ -423,4 +424,6 @@ class Recorded(BaseModel):
     late: bool = False
     """A report with a token that was no longer the current one."""
     traceparent: str | None = None
+    unknown_fields: dict[str, str] = Field(default_factory=dict[str, str])
+    """Fields of the entry that this reader does not know; passed through untouched."""
     event: KnownEvent | UnknownEvent

@@ -12,6 +12,16 @@ ALL_ROOMS_STREAM = "conversation_stream"
 ROOMS = "swarm:rooms"
 """Set of the rooms that have a stream, so that subscribers discover them."""
 
+ROOMS_OPENED = "{swarm:rooms}:opened"
+"""Stream, one short entry for each room that was added to ROOMS: what a subscriber blocks on for new rooms.
+The hash tag is the whole of ROOMS, so that one script can write both in a Cluster."""
+
+RELAY_LEASE = "{conversation_stream}:relay:lease"
+"""String with a time to live: the process that relays. In the slot of ALL_ROOMS_STREAM."""
+
+RELAY_CURSORS = "{conversation_stream}:relay:cursors"
+"""Hash room to the id of the last entry that was relayed. In the slot of ALL_ROOMS_STREAM."""
+
 _NAME = re.compile(r"[^\s{}\x00-\x1f]{1,128}")
 
 
@@ -69,3 +79,8 @@ def scribe(room: str) -> str:
 def roster(room: str) -> str:
     """Hash identity to JSON: who is in the room, as what, since when, last heard of when."""
     return f"swarm:{{{room}}}:roster"
+
+
+def hub_control(hub_id: str) -> str:
+    """Stream with a time to live: an entry ends the blocked read of one process."""
+    return f"swarm:hub:{hub_id}:control"

@@ -1,0 +1,315 @@
+"""The record of one room: publish, read, subscribe."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from redis.exceptions import RedisError
+
+from streams import keys, rooms, scripts
+from streams.clock import ServerClock
+from streams.codec import EncodedEvent, as_read, decode_entry, encode_event
+from streams.connection import TIMEOUT_S, redis_client, retries_by_itself
+from streams.errors import (
+    ForeignTokenError,
+    InvalidEventError,
+    RequestTooOldError,
+    StreamUnavailableError,
+)
+from streams.events import Event, Recorded, RoomClosed
+from streams.request_ids import KEPT_MS, checked_request_id
+from streams.subscription import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+    from types import TracebackType
+
+    from redis.asyncio import Redis
+
+logger = logging.getLogger(__name__)
+
+
+class ConversationStream:
+    """The record of one room.
+
+    `redis` may decode its replies or not. `session` names the session that this process would open the room
+    with; a fresh id if None. Every call ends within `timeout_s`.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        room: str,
+        *,
+        session: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+        server_clock: ServerClock | None = None,
+    ) -> None:
+        self._redis = redis
+        self._room = keys.checked_name(room, "room")
+        self._session = keys.checked_name(session or uuid.uuid4().hex, "session")
+        self._timeout_s = timeout_s
+        self._monotonic = clock
+        self._server_clock = server_clock or ServerClock(clock)
+        self._publish = redis.register_script(scripts.load("streams", "publish.lua"))
+        self._close = redis.register_script(scripts.load("streams", "close_room.lua"))
+        self._keys = [keys.stream(room), keys.meta(room), keys.tokens(room), keys.floor(room)]
+        self._seen_session: str | None = None
+        self._owns_redis = False
+
+    @classmethod
+    def connect(cls, url: str, room: str, *, timeout_s: float = TIMEOUT_S, **settings: Any) -> Self:
+        """Return the record of `room` on a connection of its own, which `aclose` ends. No I/O yet.
+
+        Raises:
+            ValueError: the URL is no Redis URL.
+            InvalidEventError: the name can be no room.
+        """
+        stream = cls(redis_client(url, **settings), room, timeout_s=timeout_s)
+        stream._owns_redis = True
+        return stream
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the connection, if `connect` made it."""
+        if self._owns_redis:
+            await self._redis.aclose()
+
+    @property
+    def room(self) -> str:
+        """The room's name."""
+        return self._room
+
+    @property
+    def redis(self) -> Redis:
+        """The client that all calls go through."""
+        return self._redis
+
+    @property
+    def server_clock(self) -> ServerClock:
+        """Redis's clock, as the replies to this object told it."""
+        return self._server_clock
+
+    async def publish(
+        self,
+        event: Event,
+        *,
+        source: str,
+        token: int | None = None,
+        occurred_ms: int | None = None,
+        request_id: str | None = None,
+        traceparent: str | None = None,
+    ) -> Recorded:
+        """Append `event` in one script call and return its entry.
+
+        `occurred_ms` is on Redis's clock, the time of writing if None. With a `token`, it has to have been
+        granted to `source`; a report whose token is not the current one any more is marked `late`. A retry
+        with the same `request_id` appends nothing and returns the first entry.
+
+        Raises:
+            InvalidEventError: the event has no JSON form, a name is malformed, or the entry that the
+                request id led to was removed since.
+            ForeignTokenError: the token was never granted to the source.
+            RequestTooOldError: the request id is older than KEPT_MS.
+            StreamUnavailableError: no answer in time, or refused; whether the event was written is unknown.
+        """
+        encoded = encode_event(event)
+        keys.checked_name(source, "source")
+        if request_id is not None:
+            checked_request_id(request_id)
+        elif retries_by_itself(self._redis):
+            # A client that sends a command again by itself would write the event twice.
+            request_id = uuid.uuid4().hex
+        args = [
+            self._room,
+            encoded.kind,
+            encoded.type,
+            source,
+            encoded.data,
+            "" if occurred_ms is None else str(occurred_ms),
+            str(encoded.v),
+            "" if token is None else str(token),
+            traceparent or "",
+            self._session,
+            request_id or "",
+            str(KEPT_MS),
+        ]
+        script_keys = self._keys
+        if request_id is not None:
+            script_keys = [*script_keys, keys.request(self._room, request_id)]
+        if self._seen_session is None:
+            await self._answer(rooms.register(self._redis, self._room))
+        sent_s = self._monotonic()
+        reply = await self._answer(self._publish(keys=script_keys, args=args))
+        received_s = self._monotonic()
+        match [_text(reply[0]), *reply[1:]]:
+            case ["new", entry_id, seq, session, prev, at_ms, late, now_us]:
+                self._server_clock.observe(int(now_us) / 1000, sent_s, received_s)
+                recorded = _recorded(
+                    event,
+                    encoded,
+                    room=self._room,
+                    source=source,
+                    entry_id=_text(entry_id),
+                    seq=int(seq),
+                    session=_text(session),
+                    prev=_text(prev),
+                    at_ms=int(at_ms),
+                    occurred_ms=occurred_ms,
+                    token=token,
+                    late=bool(late),
+                    traceparent=traceparent,
+                )
+            case ["again", now_us, entry_id, fields]:
+                self._server_clock.observe(int(now_us) / 1000, sent_s, received_s)
+                if not fields:
+                    raise InvalidEventError(
+                        f"the entry of request {request_id!r} was removed", entry_id=_text(entry_id)
+                    )
+                return decode_entry(entry_id, fields)
+            case ["old", age_ms]:
+                raise RequestTooOldError(request_id or "", int(age_ms), KEPT_MS)
+            case _:
+                raise ForeignTokenError(room=self._room, source=source, token=token or 0)
+        await self._note_session(recorded.session)
+        return recorded
+
+    async def close_room(self, *, source: str, reason: str = "") -> Recorded | None:
+        """Write ROOM_CLOSED as the session's last event; None where no session was open.
+
+        The next event in the room opens a new session.
+
+        Raises:
+            InvalidEventError: the source's name is malformed.
+            StreamUnavailableError: no answer in time, or refused.
+        """
+        event = RoomClosed(reason=reason)
+        encoded = encode_event(event)
+        args = [self._room, keys.checked_name(source, "source"), encoded.data]
+        reply = await self._answer(self._close(keys=self._keys[:2], args=args))
+        if not reply:
+            return None
+        entry_id, seq, session, prev, at_ms = reply
+        return _recorded(
+            event,
+            encoded,
+            room=self._room,
+            source=source,
+            entry_id=_text(entry_id),
+            seq=int(seq),
+            session=_text(session),
+            prev=_text(prev),
+            at_ms=int(at_ms),
+        )
+
+    async def read(
+        self,
+        from_id: str = "0",
+        *,
+        count: int | None = None,
+        on_invalid: Callable[[InvalidEventError], None] | None = None,
+    ) -> list[Recorded]:
+        """Return the entries after `from_id` (exclusive), oldest first, at most `count`.
+
+        An entry that breaks the schema is left out and handed to `on_invalid`, or logged.
+
+        Raises:
+            StreamUnavailableError: no answer in time, or refused.
+        """
+        request = cast("Any", self._redis.xrange(keys.stream(self._room), min=f"({from_id}", count=count))
+        entries = cast("list[tuple[Any, Any]]", await self._answer(request))
+        events: list[Recorded] = []
+        for entry_id, fields in entries:
+            try:
+                events.append(decode_entry(entry_id, fields))
+            except InvalidEventError as error:
+                (on_invalid or log_invalid)(error)
+        return events
+
+    def subscribe(
+        self,
+        from_id: str = "$",
+        *,
+        types: Collection[str] | None = None,
+        on_invalid: Callable[[InvalidEventError], None] | None = None,
+    ) -> Subscription:
+        """Return an async iterator over the entries after `from_id`; `$` is the newest one.
+
+        `$` is settled when the subscription is entered (`async with`) or first iterated over.
+        """
+        return Subscription(
+            self._redis, self._room, from_id=from_id, types=types, on_invalid=on_invalid or log_invalid
+        )
+
+    async def measure_clock(self, rounds: int = 3) -> ServerClock:
+        """Ask Redis for its time `rounds` times and return the clock that follows from the quickest answer.
+
+        Raises:
+            StreamUnavailableError: no answer in time, or refused.
+        """
+        for _ in range(rounds):
+            sent_s = self._monotonic()
+            seconds, micros = await self._answer(cast("Any", self._redis).time())
+            self._server_clock.observe(int(seconds) * 1000 + int(micros) / 1000, sent_s, self._monotonic())
+        return self._server_clock
+
+    async def _note_session(self, session: str) -> None:
+        # A new session may mean a Redis that lost its data, and with it the list of rooms.
+        if self._seen_session not in (None, session):
+            try:
+                await self._answer(rooms.register(self._redis, self._room))
+            except StreamUnavailableError:
+                return  # the event is written; the next one tries again
+        self._seen_session = session
+
+    async def _answer(self, request: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await request
+        except (RedisError, OSError) as error:
+            raise StreamUnavailableError(str(error) or type(error).__name__) from error
+
+
+def log_invalid(error: InvalidEventError) -> None:
+    """Log an entry that breaks the schema: its id and what is wrong, nothing of what it says."""
+    logger.warning("streams.invalid_entry", extra={"entry_id": error.entry_id, "reason": error.reason})
+
+
+def _recorded(
+    event: Event,
+    encoded: EncodedEvent,
+    *,
+    at_ms: int,
+    entry_id: str,
+    occurred_ms: int | None = None,
+    **envelope: Any,
+) -> Recorded:
+    return Recorded(
+        id=entry_id,
+        kind=encoded.kind,
+        type=encoded.type,
+        v=encoded.v,
+        at_ms=at_ms,
+        occurred_ms=at_ms if occurred_ms is None else occurred_ms,
+        event=cast("Any", as_read(event, encoded)),
+        **envelope,
+    )
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
