@@ -1,0 +1,91 @@
+"""One person's sound: ring, detector, echo veto and gate. Synchronous; knows no room and no listeners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from adapters.audio import level_dbfs
+from adapters.ports import EARS_HZ
+from adapters.ring import SampleRing
+from adapters.silero import WINDOW_SAMPLES, SileroStream
+from adapters.speech_gate import Quiet, Window, advance, close
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from adapters.speech_gate import Ended, GateSettings, GateState, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A signal of the gate, with the time at which the inference behind it returned."""
+
+    signal: Signal
+    detected_s: float
+
+
+class Hearing:
+    """Listens to one person at EARS_HZ. Positions count samples since the person was first heard."""
+
+    def __init__(
+        self,
+        gate: GateSettings,
+        *,
+        ring_s: float,
+        clock: Callable[[], float],
+        is_echo: Callable[[NDArray[np.int16], float], bool] | None = None,
+    ) -> None:
+        self.ring = SampleRing(int(ring_s * EARS_HZ))
+        self.segment_start = 0
+        """Where the sound that comes without a gap began."""
+        self.arrived_s: float | None = None
+        """When the newest sample came; None while nothing is coming."""
+        self._settings = gate
+        self._clock = clock
+        self._is_echo = is_echo
+        self._silero = SileroStream()
+        self._state: GateState = Quiet()
+        self._next_window = 0
+
+    def take(self, samples: NDArray[np.int16], at_s: float) -> None:
+        """Keep what just came."""
+        self.ring.write(samples)
+        self.arrived_s = at_s
+
+    def judge(self) -> Iterator[Heard]:
+        """What the windows that are complete mean; each signal before the next window is looked at."""
+        while self.ring.end - self._next_window >= WINDOW_SAMPLES:
+            start, end = self._next_window, self._next_window + WINDOW_SAMPLES
+            self._next_window = end
+            sound = self.ring.read(start, end).samples
+            probability = self._silero.probability(sound)
+            detected_s = self._clock()
+            if (
+                self._matters(probability)
+                and self._is_echo is not None
+                and self._is_echo(sound, self.time_of(end))
+            ):
+                probability = 0.0
+            window = Window(start, end, probability, level_dbfs(sound))
+            self._state, signal = advance(self._state, window, self._settings)
+            if signal is not None:
+                yield Heard(signal, detected_s)
+
+    def break_off(self) -> Ended | None:
+        """The sound is not continuous from here on; gives the END of an open speech."""
+        self._state, ended = close(self._state)
+        self._silero.reset()
+        self._next_window = self.segment_start = self.ring.end
+        self.arrived_s = None
+        return ended
+
+    def time_of(self, sample: int) -> float:
+        """When a position was heard, reckoned back from the newest arrival."""
+        return (self.arrived_s or 0.0) - (self.ring.end - sample) / EARS_HZ
+
+    def _matters(self, probability: float) -> bool:
+        return probability > self._settings.deactivation
