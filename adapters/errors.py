@@ -23,3 +23,20 @@ class UnsupportedAudioError(AdapterError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"unsupported audio: {reason}")
         self.reason = reason
+
+
+class UnknownUtteranceError(AdapterError):
+    """An utterance never began, or finished so long ago that its account is gone."""
+
+    def __init__(self, utterance_id: str) -> None:
+        super().__init__(f"utterance {utterance_id!r} is not known here: begin_utterance comes first")
+        self.utterance_id = utterance_id
+
+
+class NotConnectedError(AdapterError):
+    """Something was asked of a room before `connect`, or after the connection had ended."""
+
+    def __init__(self, room: str, identity: str) -> None:
+        super().__init__(f"{identity!r} is not connected to room {room!r}")
+        self.room = room
+        self.identity = identity

@@ -53,7 +53,7 @@ class AudioSink(Protocol):
         ...
 
     def push(self, pcm: bytes) -> None:
-        """Take one frame of FRAME_MS, int16 mono at `sample_rate_hz`. Never blocks."""
+        """Take one frame of FRAME_MS, int16 at `sample_rate_hz`, interleaved if stereo. Never blocks."""
         ...
 
     def clear(self) -> None:
@@ -81,7 +81,15 @@ class Room(Protocol):
         """
         ...
 
-    async def publish_audio(self, sample_rate_hz: int) -> AudioSink: ...
+    async def publish_audio(self, sample_rate_hz: int, *, channels: int = 1) -> AudioSink:
+        """A new outgoing track.
+
+        Raises:
+            NotConnectedError: before `connect` or after the connection has ended.
+            UnsupportedAudioError: not 8 to 48 kHz in steps of 100 Hz, or neither mono nor stereo.
+        """
+        ...
+
     async def aclose(self) -> None: ...
 
 
@@ -233,3 +241,10 @@ class AdapterListener(Protocol):
     def on_cut(self, cut: Cut) -> None: ...
     def on_resumed(self, resumed: Resumed) -> None: ...
     def on_played_out(self, utterance_id: str, playout: Playout) -> None: ...
+    def on_window_opened(self, speech_id: str) -> None:
+        """The model is given this speech's audio; the first speech of a window opens it, others join it."""
+        ...
+
+    def on_window_closed(self) -> None:
+        """The model was told that activity has ended."""
+        ...
