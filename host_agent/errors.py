@@ -41,3 +41,49 @@ class RecogniserError(HostError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"recogniser: {reason}")
         self.reason = reason
+
+
+class IllegalTransitionError(HostError):
+    """A cause that cannot happen in a host's state; the state did not change."""
+
+    def __init__(self, *, state: str, cause: str) -> None:
+        super().__init__(f"a host that is {state} cannot take {cause!r}")
+        self.state = state
+        self.cause = cause
+
+
+class TurnInProgressError(HostError):
+    """A host was told to speak while its turn before had not ended."""
+
+    def __init__(self, *, host: str, utterance_id: str) -> None:
+        super().__init__(f"{host!r} is still saying {utterance_id!r}")
+        self.host = host
+        self.utterance_id = utterance_id
+
+
+class HostNotRunningError(HostError):
+    """A host was told to speak while its live session is not kept open."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host!r} is not running: enter it with 'async with', or start its run() first")
+        self.host = host
+
+
+class ModelSettingError(HostError):
+    """A model cannot be used as it is set; names the setting and the cure, never a key."""
+
+    def __init__(self, setting: str, reason: str, *, cure: str) -> None:
+        super().__init__(f"{setting}: {reason}. {cure}")
+        self.setting = setting
+        self.reason = reason
+        self.cure = cure
+
+
+class ModelUnavailableError(HostError):
+    """The model's service does not answer, or ended the session again and again."""
+
+    def __init__(self, model: str, reason: str, *, attempts: int) -> None:
+        super().__init__(f"model {model!r} is not available after {attempts} attempts: {reason}")
+        self.model = model
+        self.reason = reason
+        self.attempts = attempts
