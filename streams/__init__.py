@@ -11,6 +11,9 @@ from streams.errors import (
     StreamUnavailableError,
 )
 from streams.events import Event, Recorded, UnknownEvent
+from streams.hub import StreamHub
+from streams.outbox import Outbox
+from streams.relay import Relay
 from streams.request_ids import new_request_id
 from streams.subscription import Subscription
 
@@ -19,10 +22,13 @@ __all__ = (
     "Event",
     "ForeignTokenError",
     "InvalidEventError",
+    "Outbox",
     "Recorded",
+    "Relay",
     "RequestTooOldError",
     "ServerClock",
     "StreamError",
+    "StreamHub",
     "StreamUnavailableError",
     "Subscription",
     "UnknownEvent",

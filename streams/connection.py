@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -12,7 +14,11 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 TIMEOUT_S = 5.0
 """Longest wait for one reply or for a connection."""
@@ -72,3 +78,22 @@ def backoff_s(first_s: float = 0.05, longest_s: float = 2.0) -> Iterator[float]:
     while True:
         yield delay_s * random.uniform(0.5, 1.0)
         delay_s = min(delay_s * 2, longest_s)
+
+
+async def until_available(request: Callable[[], Awaitable[T]], limit_s: float) -> T:
+    """Return what `request` returns, asked again while Redis is away; `limit_s` bounds each attempt.
+
+    The request has to be harmless to repeat.
+
+    Raises:
+        redis.exceptions.RedisError: a refusal that waiting does not cure.
+    """
+    delays = backoff_s()
+    while True:
+        try:
+            async with asyncio.timeout(limit_s):
+                return await request()
+        except UNAVAILABLE as error:
+            delay_s = next(delays)
+            logger.info("streams.waiting_for_redis", extra={"reason": str(error), "delay_s": delay_s})
+            await asyncio.sleep(delay_s)

@@ -51,7 +51,7 @@ class Sequence:
     def observe(self, recorded: Recorded) -> Gap | Fork | None:
         """Take the next entry of its room and say what is wrong with it. An entry seen again is ignored."""
         last = self._last.get(recorded.room)
-        if last is not None and _entry_order(recorded.id) <= _entry_order(last[2]):
+        if last is not None and entry_order(recorded.id) <= entry_order(last[2]):
             return None
         self._last[recorded.room] = (recorded.session, recorded.seq, recorded.id)
         if last is None:
@@ -66,6 +66,7 @@ class Sequence:
         return None
 
 
-def _entry_order(entry_id: str) -> tuple[int, int]:
+def entry_order(entry_id: str) -> tuple[int, int]:
+    """Return what entry ids are ordered by."""
     ms, _, counter = entry_id.partition("-")
     return int(ms), int(counter or 0)

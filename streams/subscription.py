@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from redis.exceptions import RedisError
+
 from streams import keys, rooms
 from streams.codec import decode_entry
-from streams.connection import UNAVAILABLE, backoff_s, block_ms
-from streams.errors import InvalidEventError
+from streams.connection import TIMEOUT_S, block_ms, until_available
+from streams.errors import InvalidEventError, StreamUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
     from streams.events import Recorded
 
-logger = logging.getLogger(__name__)
-
 _BATCH = 200
-_GRACE_S = 5.0
 
 
 class Subscription:
@@ -32,6 +29,9 @@ class Subscription:
     Reads only when asked for the next entry, so a slow consumer loses nothing and holds at most 200 entries.
     While Redis is away it waits and goes on after the last entry it gave out. Each subscription holds one
     connection while it waits; a process that follows many rooms takes a `StreamHub`.
+
+    Raises:
+        StreamUnavailableError: a refusal that waiting does not cure, as of a key that is no stream.
     """
 
     def __init__(
@@ -81,12 +81,16 @@ class Subscription:
 
     async def _begin(self) -> str:
         if self._last_id is None:
-            self._last_id = await self._persistently(lambda: rooms.last_id(self._redis, self._key))
+            self._last_id = await self._ask(lambda: rooms.last_id(self._redis, self._key), TIMEOUT_S)
         return self._last_id
 
     async def _fill(self, after: str) -> str:
-        reply = await self._persistently(lambda: self._blocking_read(after))
-        for _, entries in reply:
+        wait_ms = block_ms(self._redis)
+        read = cast("Any", self._redis).xread
+        reply = await self._ask(
+            lambda: read({self._key: after}, count=_BATCH, block=wait_ms), wait_ms / 1000 + TIMEOUT_S
+        )
+        for _, entries in reply or ():
             for entry_id, fields in entries:
                 after = _text(entry_id)
                 try:
@@ -100,21 +104,12 @@ class Subscription:
             self._last_id = after
         return after
 
-    async def _blocking_read(self, after: str) -> list[Any]:
-        wait_ms = block_ms(self._redis)
-        async with asyncio.timeout(wait_ms / 1000 + _GRACE_S):
-            reply = await self._redis.xread({self._key: after}, count=_BATCH, block=wait_ms)
-        return cast("list[Any]", reply or [])
-
-    async def _persistently(self, request: Callable[[], Any]) -> Any:
-        delays = backoff_s()
-        while True:
-            try:
-                return await request()
-            except UNAVAILABLE as error:
-                delay_s = next(delays)
-                logger.info("streams.waiting_for_redis", extra={"reason": str(error), "delay_s": delay_s})
-                await asyncio.sleep(delay_s)
+    @staticmethod
+    async def _ask(request: Callable[[], Any], limit_s: float) -> Any:
+        try:
+            return await until_available(request, limit_s)
+        except RedisError as error:
+            raise StreamUnavailableError(str(error)) from error
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,198 @@
+"""Reports for the record from those who must not wait: a bounded queue that a task drains in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from streams.background import Background
+from streams.connection import backoff_s
+from streams.errors import (
+    ForeignTokenError,
+    InvalidEventError,
+    RequestTooOldError,
+    StreamUnavailableError,
+)
+from streams.events import Event, RecordGap
+from streams.request_ids import new_request_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from streams.conversation_stream import ConversationStream
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Lost:
+    """Reports that had to make room: how many, and when they happened (monotonic s)."""
+
+    count: int
+    from_s: float
+    to_s: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    event: Event
+    source: str
+    token: int | None
+    occurred_s: float
+    traceparent: str | None
+
+
+class Outbox:
+    """Takes reports at once and writes them in order, as soon as Redis lets it; `async with Outbox(stream)`.
+
+    While Redis is away up to `capacity` reports wait; then the oldest make room, and one RECORD_GAP in
+    their place says how many were lost, and when. A report whose token was never granted to its source, or
+    that breaks the schema, is logged and counted in `refused`. A report whose answer was lost is repeated
+    under the same request id; only one that stays unanswered for longer than such ids are remembered may be
+    written twice.
+    """
+
+    def __init__(
+        self,
+        stream: ConversationStream,
+        *,
+        capacity: int = 1000,
+        flush_limit_s: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity {capacity}: at least 1")
+        self._stream = stream
+        self._capacity = capacity
+        self._flush_limit_s = flush_limit_s
+        self._clock = clock
+        self._waiting: deque[_Report] = deque()
+        self._lost: _Lost | None = None
+        self._writing = False
+        self._came = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._background = Background(self.run, name="outbox")
+        self.refused = 0
+        """Reports that the record would not take."""
+
+    async def __aenter__(self) -> Self:
+        await self._background.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self.flush(self._flush_limit_s)
+        finally:
+            await self._background.__aexit__(exc_type, exc, traceback)
+            if self.waiting:
+                logger.warning("streams.outbox_abandoned", extra={"reports": self.waiting})
+
+    @property
+    def waiting(self) -> int:
+        """Reports not yet written, the one being written included."""
+        return len(self._waiting) + self._writing
+
+    def report(
+        self,
+        event: Event,
+        *,
+        source: str,
+        token: int | None = None,
+        occurred_s: float | None = None,
+        traceparent: str | None = None,
+    ) -> None:
+        """Have `event` recorded; never waits. `occurred_s` is monotonic, now if None."""
+        occurred_s = self._clock() if occurred_s is None else occurred_s
+        if len(self._waiting) >= self._capacity:
+            self._give_up(self._waiting.popleft())
+        self._waiting.append(_Report(event, source, token, occurred_s, traceparent))
+        self._drained.clear()
+        self._came.set()
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Wait until everything is written, at most `timeout_s`; False where something still waits."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._drained.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Write until cancelled; `async with` does it in a task of its own."""
+        while True:
+            self._came.clear()
+            while self._waiting or self._lost:
+                await self._write_next()
+            self._drained.set()
+            await self._came.wait()
+
+    async def _write_next(self) -> None:
+        # What is being written has left the queue: nothing that may be on its way can be given up.
+        item: _Report | _Lost = self._lost or self._waiting.popleft()
+        self._lost = None if item is self._lost else self._lost
+        self._writing = True
+        await self._write(item)
+        self._writing = False
+
+    async def _write(self, item: _Report | _Lost) -> None:
+        delays = backoff_s()
+        request_id: str | None = None
+        asked_again = False
+        while True:
+            try:
+                if request_id is None:
+                    if asked_again or not self._stream.server_clock.known:
+                        await self._stream.measure_clock(rounds=1)
+                    request_id = new_request_id(self._stream.server_clock.now_ms())
+                await self._publish(item, request_id)
+            except StreamUnavailableError as error:
+                delay_s = next(delays)
+                logger.info("streams.outbox_waits", extra={"reason": error.reason, "delay_s": delay_s})
+                await asyncio.sleep(delay_s)
+            except RequestTooOldError:
+                # Redis was away for longer than it remembers, or its clock was set.
+                request_id, asked_again = None, True
+            except (ForeignTokenError, InvalidEventError) as error:
+                self.refused += 1
+                logger.warning("streams.report_refused", extra={"error": type(error).__name__})
+                return
+            else:
+                return
+
+    async def _publish(self, item: _Report | _Lost, request_id: str) -> None:
+        at_ms = self._stream.server_clock.at_ms
+        if isinstance(item, _Lost):
+            gap = RecordGap(
+                lost=item.count, from_ms=at_ms(item.from_s), to_ms=at_ms(item.to_s), reason="outbox full"
+            )
+            await self._stream.publish(gap, source=item.source, request_id=request_id)
+            return
+        await self._stream.publish(
+            item.event,
+            source=item.source,
+            token=item.token,
+            occurred_ms=at_ms(item.occurred_s),
+            request_id=request_id,
+            traceparent=item.traceparent,
+        )
+
+    def _give_up(self, report: _Report) -> None:
+        if self._lost is None:
+            self._lost = _Lost(1, report.occurred_s, report.occurred_s, report.source)
+        else:
+            self._lost.count += 1
+            self._lost.from_s = min(self._lost.from_s, report.occurred_s)
+            self._lost.to_s = max(self._lost.to_s, report.occurred_s)

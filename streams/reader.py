@@ -1,0 +1,158 @@
+"""One blocked XREAD over the streams of many rooms; entries raw, positions kept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from redis.exceptions import RedisError
+
+from streams import keys, rooms
+from streams.connection import backoff_s, block_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from redis.asyncio import Redis
+
+logger = logging.getLogger(__name__)
+
+Entry = tuple[str, Any]
+"""Entry id, fields as the client gives them."""
+
+_CONTROL_LIFE_MS = 60_000
+_BATCH = 2000
+_GRACE_S = 5.0
+
+
+class RoomsReader:
+    """Reads many rooms by one blocked read on one connection, each room in order.
+
+    With `discover` it reads every listed room and takes in new ones as they appear, each from
+    `first_id(room)`. A change of the set ends the blocked read through a control key. Redis Cluster is out
+    of reach: one XREAD cannot span hash slots.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        discover: bool = False,
+        first_id: Callable[[str], str] = lambda room: "0-0",
+        longest_block_ms: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis = redis
+        self._discover = discover
+        self._first_id = first_id
+        self._block_ms = min(block_ms(redis), longest_block_ms or 2**31)
+        self._clock = clock
+        self._cursors: dict[str, str] = {}
+        self._control = (keys.hub_control(uuid.uuid4().hex), "0-0")
+        self._opened: str | None = None
+        self._blocked = False
+        self.alive_at_s: float | None = None
+        """Monotonic time of Redis's last answer."""
+
+    @property
+    def cursors(self) -> dict[str, str]:
+        """Room to the id after which it will be read on."""
+        return dict(self._cursors)
+
+    async def follow(self, room: str, after_id: str) -> None:
+        """Read `room` on from `after_id`, also where it was further already."""
+        self._cursors[room] = after_id
+        await self._end_block()
+
+    def drop(self, room: str) -> None:
+        """Read `room` no more."""
+        self._cursors.pop(room, None)
+
+    async def read(self) -> list[tuple[str, list[Entry]]]:
+        """Return new entries by room; empty where none came for a while.
+
+        While Redis is away this waits, and then goes on where it was. A refusal is logged and tried again.
+        """
+        delays: Iterator[float] | None = None
+        while True:
+            try:
+                if self._discover and self._opened is None:
+                    await self._list_rooms()
+                return await self._read(self._block_ms)
+            except (RedisError, OSError) as error:
+                self._opened = None  # a Redis that comes back may have lost the list, or got rooms meanwhile
+                delays = delays or backoff_s()
+                delay_s = next(delays)
+                logger.warning("streams.waiting_for_redis", extra={"reason": str(error), "delay_s": delay_s})
+                await asyncio.sleep(delay_s)
+
+    async def read_now(self) -> list[tuple[str, list[Entry]]]:
+        """Return what is there, without waiting.
+
+        Raises:
+            redis.exceptions.RedisError: as the client does.
+        """
+        if self._discover and self._opened is None:
+            await self._list_rooms()
+        return await self._read(None)
+
+    async def _list_rooms(self) -> None:
+        listed, position = await rooms.listed(self._redis)
+        for room in listed:
+            self._cursors.setdefault(room, self._first_id(room))
+        self._opened = position
+
+    async def _read(self, wait_ms: int | None) -> list[tuple[str, list[Entry]]]:
+        asked = dict(self._cursors)
+        control_key, control_id = self._control
+        by_key = {keys.stream(room): room for room in asked}
+        streams: dict[Any, Any] = {key: asked[room] for key, room in by_key.items()}
+        streams[control_key] = control_id
+        if self._opened is not None:
+            streams[keys.ROOMS_OPENED] = self._opened
+        self._blocked = wait_ms is not None
+        try:
+            async with asyncio.timeout((wait_ms or 0) / 1000 + _GRACE_S):
+                reply = await self._redis.xread(streams, count=max(20, _BATCH // len(streams)), block=wait_ms)
+        finally:
+            self._blocked = False
+        self.alive_at_s = self._clock()
+        found: list[tuple[str, list[Entry]]] = []
+        for raw_key, raw_entries in cast("list[tuple[Any, list[tuple[Any, Any]]]]", reply or []):
+            key, entries = _text(raw_key), [(_text(entry_id), fields) for entry_id, fields in raw_entries]
+            last_id = entries[-1][0]
+            if key == control_key:
+                self._control = (control_key, last_id)
+            elif key == keys.ROOMS_OPENED:
+                self._opened = last_id
+                self._take_in(entries)
+            else:
+                room = by_key[key]
+                if self._cursors.get(room) == asked[room]:  # else it was moved or dropped meanwhile
+                    self._cursors[room] = last_id
+                found.append((room, entries))
+        return found
+
+    def _take_in(self, entries: list[Entry]) -> None:
+        for _, fields in entries:
+            room = fields.get("room", fields.get(b"room"))
+            if room:
+                self._cursors.setdefault(_text(room), self._first_id(_text(room)))
+
+    async def _end_block(self) -> None:
+        if not self._blocked:
+            return
+        key = self._control[0]
+        with suppress(RedisError, OSError):  # where Redis is away there is no block to end
+            async with asyncio.timeout(_GRACE_S), self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.xadd(key, {"set": "changed"}, maxlen=1, approximate=False)
+                pipeline.pexpire(key, _CONTROL_LIFE_MS)
+                await pipeline.execute()
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,134 @@
+"""Copies the events of all rooms into the one plain stream that anybody can read without knowing rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from redis.exceptions import RedisError
+
+from streams import keys, scripts
+from streams.background import Background
+from streams.connection import TIMEOUT_S, until_available
+from streams.reader import Entry, RoomsReader
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from redis.asyncio import Redis
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 200
+_RELEASE_LIMIT_S = 0.5
+
+
+class Relay:
+    """Copies every room's events, in order within a room, into `conversation_stream`.
+
+    Run as many as you like; one works, by a lease of `lease_ms`, the others wait for it. Copying and moving
+    the room's stored cursor are one step, so a relay that is killed is followed by one that goes on exactly
+    where it stopped. At least once is the promise all the same: a Redis that loses its last writes in a
+    failover may lose the cursor's and keep the copies. A copy has the fields of the original, and `entry_id`.
+
+    `async with Relay(redis)` runs it beside the body; `run()` is for a task of the caller's.
+    """
+
+    def __init__(self, redis: Redis, *, process: str | None = None, lease_ms: int = 5000) -> None:
+        self._redis = redis
+        self._process = process or uuid.uuid4().hex
+        self._lease_ms = lease_ms
+        self._copy = redis.register_script(scripts.load("streams", "relay.lua"))
+        self._release = redis.register_script(scripts.load("streams", "relay_release.lua"))
+        self._background = Background(self.run, name="relay")
+
+    async def __aenter__(self) -> Self:
+        await self._background.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._background.__aexit__(exc_type, exc, traceback)
+
+    async def run(self) -> None:
+        """Copy until cancelled, whenever the lease is ours; give it back at the end."""
+        try:
+            while True:
+                await self._wait_for_lease()
+                logger.info("streams.relay_began", extra={"process": self._process})
+                await self._copy_while_leased()
+                logger.warning("streams.relay_lost_lease", extra={"process": self._process})
+        finally:
+            with suppress(RedisError, OSError):
+                async with asyncio.timeout(_RELEASE_LIMIT_S):
+                    await self._release(keys=[keys.RELAY_LEASE], args=[self._process])
+
+    async def _wait_for_lease(self) -> None:
+        while True:
+            left_ms = await until_available(self._try_lease, TIMEOUT_S)
+            if left_ms <= 0:
+                return
+            await asyncio.sleep(left_ms / 1000 + random.uniform(0.0, 0.05))
+
+    async def _try_lease(self) -> int:
+        """Return 0 with the lease in hand, else how long it is held by another."""
+        redis = cast("Any", self._redis)
+        if await redis.set(keys.RELAY_LEASE, self._process, nx=True, px=self._lease_ms):
+            return 0
+        holder = await redis.get(keys.RELAY_LEASE)
+        if holder in (self._process, self._process.encode()):
+            return 0
+        return max(1, int(await redis.pttl(keys.RELAY_LEASE)))
+
+    async def _copy_while_leased(self) -> None:
+        cursors = await until_available(self._stored_cursors, TIMEOUT_S)
+        reader = RoomsReader(
+            self._redis,
+            discover=True,
+            first_id=lambda room: cursors.get(room, "0-0"),
+            longest_block_ms=self._lease_ms // 3,
+        )
+        while True:
+            for room, entries in await reader.read() or [("", list[Entry]())]:
+                for start in range(0, max(1, len(entries)), _CHUNK):
+                    chunk = entries[start : start + _CHUNK]
+                    outcome = await self._copy_chunk(room, cursors.get(room, "0-0"), chunk)
+                    if outcome == "lost":
+                        return
+                    if outcome != "copied":
+                        cursors[room] = outcome
+                        await reader.follow(room, outcome)
+                        break
+                    if chunk:
+                        cursors[room] = chunk[-1][0]
+
+    async def _copy_chunk(self, room: str, cursor: str, entries: list[Entry]) -> str:
+        """Return `copied`, `lost`, or the id from which to go on instead."""
+        args: list[Any] = [self._process, self._lease_ms, room, cursor, len(entries)]
+        for entry_id, fields in entries:
+            flat = [part for pair in fields.items() for part in pair]
+            args += [entry_id, len(flat), *flat]
+        script_keys = [keys.RELAY_LEASE, keys.RELAY_CURSORS, keys.ALL_ROOMS_STREAM]
+        reply = [
+            _text(part)
+            for part in await until_available(
+                lambda: cast("Any", self._copy(keys=script_keys, args=args)), TIMEOUT_S
+            )
+        ]
+        return reply[1] if reply[0] == "moved" else reply[0]
+
+    async def _stored_cursors(self) -> dict[str, str]:
+        stored = await cast("Any", self._redis).hgetall(keys.RELAY_CURSORS)
+        return {_text(room): _text(cursor) for room, cursor in stored.items()}
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
