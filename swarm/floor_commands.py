@@ -1,0 +1,243 @@
+"""What a floor can be told, and what it answers: plain values, no rules and no I/O.
+
+Times ending in `_ms` and `_us` are on Redis's clock. The rules are in `swarm.floor`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from swarm.participant import Priority
+
+if TYPE_CHECKING:
+    from streams.events import Event
+    from swarm.floor_state import Floor, FloorSettings, RequestState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Ask for the floor; for `on_behalf_of` if given. `observed_token`: pre-empt its holder if URGENT."""
+
+    participant: str
+    request_id: str
+    priority: int = Priority.NORMAL
+    on_behalf_of: str = ""
+    reason: str = ""
+    observed_token: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """Ask what became of one's request, and take up the grant if there is one."""
+
+    participant: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renew:
+    """Hold on for another lease; also takes up a grant."""
+
+    participant: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """Report the holder's first audio."""
+
+    participant: str
+    token: int
+    participant_kind: str = "agent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Give the floor back, or hand it `to` somebody."""
+
+    participant: str
+    token: int
+    tail_done: bool = True
+    to: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """See to it that a request does not hold the floor, whatever has become of it, or ever will."""
+
+    participant: str
+    request_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoke:
+    """Take the floor from its holder; only if `token` is its token, where one is given."""
+
+    by: str
+    token: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preempt:
+    """A person takes the floor from the holder of `observed_token`."""
+
+    person: str
+    observer: str
+    observed_token: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonSpeaking:
+    """An observer hears a person speak; `words` where it heard a word since it last said so."""
+
+    person: str
+    observer: str
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonSilent:
+    """An observer does not hear a person speak any more."""
+
+    person: str
+    observer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """Serve no request until the floor is opened; the holder keeps it."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Serve requests again."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configure:
+    """Replace the room's settings."""
+
+    by: str
+    settings: FloorSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Let what is due happen."""
+
+
+Command = (
+    Request
+    | Confirm
+    | Renew
+    | Take
+    | Release
+    | Withdraw
+    | Revoke
+    | Preempt
+    | PersonSpeaking
+    | PersonSilent
+    | Close
+    | Open
+    | Configure
+    | Tick
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The request holds the floor."""
+
+    participant: str
+    request_id: str
+    token: int
+    remaining_ms: int
+    """From the moment of the answer to the end of the lease."""
+    guard_ms: int
+    """From the moment of the answer to when the holder may be audible."""
+    lease_ms: int
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The request waits; `position` counts from 1."""
+
+    participant: str
+    request_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The request was refused: "closed", "queue_full", "too_old" or "too_new"."""
+
+    participant: str
+    request_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The request is over; `token` is 0 where it was never granted."""
+
+    participant: str
+    request_id: str
+    state: RequestState
+    token: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The command named a token that is not its participant's current one; `current` is the floor's last."""
+
+    current: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The command did what it says; of whom and of which token."""
+
+    what: str
+    participant: str
+    token: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """There was nothing to do, and nothing was done."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """The command makes no sense; `what` names the part."""
+
+    what: str
+
+
+Outcome = Granted | Queued | Denied | Ended | Stale | Changed | Unchanged | Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a command led to."""
+
+    floor: Floor
+    outcome: Outcome
+    events: tuple[tuple[Event, int | None], ...]
+    """In order, each with the fencing token of its envelope."""
+    due_ms: int | None
+    """When the next deadline is known to fall; None where nothing is under way."""

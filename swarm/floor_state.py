@@ -1,0 +1,146 @@
+"""What the floor is: plain values, no rules and no I/O.
+
+Times ending in `_ms` and `_us` are on Redis's clock. The rules are in `swarm.floor`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RequestState = Literal["queued", "granted", "denied", "withdrawn", "released", "revoked", "expired"]
+LIVE = ("queued", "granted")
+MAX_PEOPLE = 64
+"""People who can hold the floor together, and observers of one of them."""
+
+BOUNDS: dict[str, tuple[int, int]] = {
+    "lease_ms": (100, 60_000),
+    "guard_ms": (0, 5_000),
+    "take_up_ms": (50, 60_000),
+    "grace_ms": (0, 10_000),
+    "max_queue": (1, 4_096),
+    "age_step_ms": (1, 600_000),
+    "person_lease_ms": (200, 60_000),
+    "person_stale_ms": (1_000, 600_000),
+    "tokens_kept": (16, 65_536),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FloorSettings:
+    """Settings of one room's floor, shared by all processes. The first to use the floor sets them.
+
+    Raises:
+        ValueError: a value is outside its bounds (`BOUNDS`).
+    """
+
+    lease_ms: int = 2_000
+    """How long a grant lasts without renewal."""
+    guard_ms: int = 200
+    """After a holder was cut off: how long its tail may still be heard, so the next one stays silent."""
+    take_up_ms: int = 1_000
+    """A grantee who does not confirm within this is skipped."""
+    grace_ms: int = 0
+    """What a holder gets to finish when an agent pre-empts it."""
+    max_queue: int = 256
+    age_step_ms: int = 10_000
+    """Waiting this long is worth one level of priority."""
+    person_lease_ms: int = 2_000
+    """How long an observer's word that a person is speaking lasts without renewal."""
+    person_stale_ms: int = 30_000
+    """A person without words for this long does not hold the floor any more."""
+    tokens_kept: int = 1_024
+    """Tokens remembered at least, so that late reports can be checked."""
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in BOUNDS.items():
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the settings by name."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The current grant."""
+
+    participant: str
+    token: int
+    request_id: str
+    priority: int
+    granted_ms: int
+    deadline_ms: int
+    lease_ms: int
+    """What the deadline was set with."""
+    confirmed: bool
+    """The holder knows of its grant, and so may be audible."""
+    taken: bool = False
+    """Its first audio was reported."""
+    revoking_by: str = ""
+    """Who pre-empted it; it keeps the floor until the end of the grace."""
+    revoking_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One participant in the queue."""
+
+    participant: str
+    request_id: str
+    priority: int
+    arrived_us: int
+    front: bool = False
+    """Served before all who did not pre-empt or were not yielded to."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """One person who is speaking."""
+
+    identity: str
+    words_ms: int
+    """When it was last heard to say a word, or began."""
+    observers: Mapping[str, int]
+    """Who hears it, to when that observer's word lapses."""
+    taken_ms: int | None = None
+    """When it took the floor; None while an agent holds it."""
+    stale: bool = False
+    """Reported without words for too long; does not hold the floor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What became of a request, remembered for a while after its last change."""
+
+    participant: str
+    by: str
+    state: RequestState
+    touched_ms: int
+    token: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The whole state of one room's floor."""
+
+    settings: FloorSettings = FloorSettings()
+    token: int = 0
+    """The last token granted; it never falls."""
+    hold: Hold | None = None
+    queue: Mapping[str, Waiting] = field(default_factory=dict[str, Waiting])
+    people: Mapping[str, Speaking] = field(default_factory=dict[str, Speaking])
+    closed_by: str = ""
+    quiet_ms: int = 0
+    """When the tail of the last holder that was cut off has died away at the listeners."""
+    arrived_us: int = 0
+    """Arrival of the latest request that had to wait; arrivals never tie or fall."""
+    requests: Mapping[str, Known] = field(default_factory=dict[str, Known])
+    tokens: Mapping[int, str] = field(default_factory=dict[int, str])
