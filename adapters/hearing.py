@@ -1,4 +1,8 @@
-"""One person's sound: ring, detector, echo veto and gate. Synchronous; knows no room and no listeners."""
+"""One person's sound: ring, detector, echo veto and gate. Synchronous; knows no room and no listeners.
+
+Two detector streams run half a window apart, so that a speech need not wait for the end of a window that it
+began in the middle of: a decision every 16 ms instead of every 32.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from adapters.audio import level_dbfs
 from adapters.ports import EARS_HZ
 from adapters.ring import SampleRing
 from adapters.silero import WINDOW_SAMPLES, SileroStream
-from adapters.speech_gate import Quiet, Window, advance, close
+from adapters.speech_gate import Progress, Quiet, Window, advance, close
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from adapters.speech_gate import Ended, GateSettings, GateState, Signal
+
+HOP_SAMPLES = WINDOW_SAMPLES // 2
+
+_NO_SOUND_DBFS = -80.0
+"""Below this (a muted microphone's zeros, their dither) there is nothing to ask the detector about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,7 @@ class Hearing:
         *,
         ring_s: float,
         clock: Callable[[], float],
-        is_echo: Callable[[NDArray[np.int16], float], bool] | None = None,
+        is_echo: Callable[[int], bool] | None = None,
     ) -> None:
         self.ring = SampleRing(int(ring_s * EARS_HZ))
         self.segment_start = 0
@@ -47,7 +56,7 @@ class Hearing:
         self._settings = gate
         self._clock = clock
         self._is_echo = is_echo
-        self._silero = SileroStream()
+        self._streams = (SileroStream(), SileroStream())
         self._state: GateState = Quiet()
         self._next_window = 0
 
@@ -60,25 +69,24 @@ class Hearing:
         """What the windows that are complete mean; each signal before the next window is looked at."""
         while self.ring.end - self._next_window >= WINDOW_SAMPLES:
             start, end = self._next_window, self._next_window + WINDOW_SAMPLES
-            self._next_window = end
+            self._next_window += HOP_SAMPLES
+            phase = (start - self.segment_start) // HOP_SAMPLES % 2
             sound = self.ring.read(start, end).samples
-            probability = self._silero.probability(sound)
+            level = level_dbfs(sound)
+            probability = self._streams[phase].probability(sound) if level > _NO_SOUND_DBFS else 0.0
             detected_s = self._clock()
-            if (
-                self._matters(probability)
-                and self._is_echo is not None
-                and self._is_echo(sound, self.time_of(end))
-            ):
-                probability = 0.0
-            window = Window(start, end, probability, level_dbfs(sound))
+            if self._is_echo is not None and self._matters(probability):
+                probability = 0.0 if self._is_echo(end) else probability
+            window = Window(start, end, probability, level, level_dbfs(sound[HOP_SAMPLES:]))
             self._state, signal = advance(self._state, window, self._settings)
-            if signal is not None:
+            if signal is not None and not (isinstance(signal, Progress) and phase):
                 yield Heard(signal, detected_s)
 
     def break_off(self) -> Ended | None:
         """The sound is not continuous from here on; gives the END of an open speech."""
         self._state, ended = close(self._state)
-        self._silero.reset()
+        for stream in self._streams:
+            stream.reset()
         self._next_window = self.segment_start = self.ring.end
         self.arrived_s = None
         return ended
@@ -88,4 +96,4 @@ class Hearing:
         return (self.arrived_s or 0.0) - (self.ring.end - sample) / EARS_HZ
 
     def _matters(self, probability: float) -> bool:
-        return probability > self._settings.deactivation
+        return probability >= min(self._settings.candidate, self._settings.deactivation)
