@@ -208,7 +208,12 @@ def _number(fields: dict[str, str], name: str) -> int:
 
 
 def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return value.decode()
+    text = str(value)
+    if not text.isascii():
+        text.encode()  # raises for what a client's surrogateescape made of bytes that are no UTF-8
+    return text
 
 
 def _as_dict(fields: Mapping[Any, Any] | Iterable[Any]) -> dict[str, str]:

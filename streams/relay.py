@@ -63,9 +63,9 @@ class Relay:
         try:
             while True:
                 await self._wait_for_lease()
-                logger.info("streams.relay_began", extra={"process": self._process})
+                logger.info("streams.relay_began", extra={"relay": self._process})
                 await self._copy_while_leased()
-                logger.warning("streams.relay_lost_lease", extra={"process": self._process})
+                logger.warning("streams.relay_lost_lease", extra={"relay": self._process})
         finally:
             with suppress(RedisError, OSError):
                 async with asyncio.timeout(_RELEASE_LIMIT_S):
