@@ -57,13 +57,28 @@ def floor(room: str) -> str:
 
 
 def queue(room: str) -> str:
-    """Hash, one field for each waiting participant."""
+    """Hash participant to JSON: one field for each waiting participant."""
     return f"swarm:{{{room}}}:queue"
 
 
+def order(room: str) -> str:
+    """Sorted set of the waiting participants: the lowest score is served first."""
+    return f"swarm:{{{room}}}:order"
+
+
 def people(room: str) -> str:
-    """Hash, one field for each person who holds the floor by speaking: the entry's lease deadline."""
+    """Hash identity to JSON: one field for each person who speaks, with lease deadlines."""
     return f"swarm:{{{room}}}:people"
+
+
+def requests(room: str) -> str:
+    """Hash request id to JSON: what became of each floor request, kept for a while."""
+    return f"swarm:{{{room}}}:requests"
+
+
+def request_ages(room: str) -> str:
+    """Sorted set of the floor's request ids by their last change, so that old ones are forgotten."""
+    return f"swarm:{{{room}}}:request_ages"
 
 
 def tokens(room: str) -> str:
