@@ -47,6 +47,8 @@ rtc:
 # Ends the server when the pipe closes, which the death of the parent does too, however it dies. Its own
 # session keeps a Ctrl-C in the terminal from it. SIGKILL: SIGTERM waits for participants for seconds.
 _WATCHDOG = """
+directory=$1
+shift
 "$@" </dev/null &
 server=$!
 trap '' HUP INT TERM
@@ -54,6 +56,7 @@ exec >/dev/null 2>&1
 read -r _
 kill -9 "$server"
 wait "$server"
+rm -rf "$directory"
 """
 
 
@@ -165,7 +168,16 @@ class LiveKitServer:
         config.chmod(0o600)
         with Path(self._directory, "log").open("wb") as log:
             self._watchdog = subprocess.Popen(
-                ["/bin/sh", "-c", _WATCHDOG, "swarm-livekit", binary, "--config", str(config)],
+                [
+                    "/bin/sh",
+                    "-c",
+                    _WATCHDOG,
+                    "swarm-livekit",
+                    self._directory,
+                    binary,
+                    "--config",
+                    str(config),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
