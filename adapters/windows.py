@@ -104,14 +104,14 @@ class Windows:
         after, sends = after.advance(positions)
         return after, commands + sends
 
-    def advance(self, positions: Mapping[str, int]) -> tuple[Windows, list[Command]]:
-        """More audio has come: send what the current speaker has up to its position."""
+    def advance(self, positions: Mapping[str, int], *, at_least: int = 1) -> tuple[Windows, list[Command]]:
+        """More audio has come: send what the current speaker has, if that is `at_least` so many samples."""
         turn = self.turns[0] if self.turns else self.trailing
         if turn is None:
             return self, []
         limit = positions.get(turn.person, turn.next_sample)
         end = limit if turn.end_sample is None else min(limit, turn.end_sample)
-        if end <= turn.next_sample:
+        if end - turn.next_sample < at_least:
             return self, []
         send = Send(turn.person, turn.next_sample, end)
         moved = replace(turn, next_sample=end)

@@ -1,0 +1,123 @@
+"""Drives one judge for one speech: what is known so far, one timer, and the verdicts that count."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from adapters.verdicts import Case, Limits, Stage, goes_on, weigh
+from streams.vocabulary import Decision, Observation, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapters.ports import Judge, SpeechEnded, SpeechProgress, SpeechStarted, WordsHeard
+
+_log = logging.getLogger(__name__)
+_SILENT_DBFS = -120.0
+
+
+@dataclass(slots=True)
+class SpeechSoFar:
+    """What the ears have told of one speech."""
+
+    started: SpeechStarted
+    progress: SpeechProgress | None = None
+    words: WordsHeard | None = None
+    ended: SpeechEnded | None = None
+
+    def seen(self, now_s: float, agent_words: str) -> Observation:
+        """All of it, at one moment."""
+        progress, words = self.progress, self.words
+        return Observation(
+            elapsed_ms=max(0.0, (now_s - self.started.onset_s) * 1000),
+            voiced_ms=progress.voiced_ms if progress else 0.0,
+            silence_ms=progress.silence_ms if progress else 0.0,
+            level_dbfs=progress.level_dbfs if progress else _SILENT_DBFS,
+            words=words.text.lower() if words else "",
+            final=words.final if words else False,
+            confidence=words.confidence if words else None,
+            ended=self.ended is not None,
+            recogniser_failed=words.failed if words else False,
+            agent_words=agent_words,
+        )
+
+    def goes_on(self, now_s: float) -> bool:
+        """Whether the person is still speaking, short pauses aside."""
+        return goes_on(self.seen(now_s, ""))
+
+
+class Judgement:
+    """Asks `judge` after every change and at the limit; tells `on_verdict` what to act on.
+
+    Without a judge duration alone decides: speech that goes on at the limit interrupts, speech that
+    has stopped resumes. A judge that raises counts as one that cannot decide. `on_verdict` is told
+    an Interrupt at most once and nothing after it.
+    """
+
+    def __init__(
+        self,
+        speech: SpeechSoFar,
+        judge: Judge | None,
+        *,
+        on_verdict: Callable[[Verdict], None],
+        agent_words: Callable[[], str],
+        clock: Callable[[], float],
+        limits: Limits,
+    ) -> None:
+        self._speech = speech
+        self._judge = judge
+        self._on_verdict = on_verdict
+        self._agent_words = agent_words
+        self._clock = clock
+        self._limits = limits
+        self._case = Case(decide_by_s=clock() + limits.decide_s)
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(limits.decide_s, self._at_limit)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing that is still said can change the outcome."""
+        return self._case.stage is Stage.CLOSED
+
+    def look(self) -> None:
+        """Ask the judge: something about the speech has changed."""
+        if not self.closed:
+            self._weigh(self._clock())
+
+    def close(self) -> None:
+        """Decide nothing more."""
+        self._timer.cancel()
+        self._case = Case(self._case.decide_by_s, Stage.CLOSED)
+
+    def _weigh(self, now_s: float) -> None:
+        seen = self._speech.seen(now_s, self._agent_words())
+        before = self._case
+        self._case, verdict = weigh(before, self._ask(seen), seen, now_s, self._limits)
+        if self._case.stage is Stage.CLOSED:
+            self._timer.cancel()
+        elif self._case.resumed and not before.resumed:
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self._limits.revise_s, self._at_limit)
+        if verdict is not None:
+            self._on_verdict(verdict)
+
+    def _ask(self, seen: Observation) -> Verdict:
+        if self._judge is None:
+            return Verdict(Decision.HOLD, "no judge", seen.words)
+        try:
+            return self._judge.observe(seen)
+        except Exception:
+            _log.exception("judge_failed")
+            return Verdict(Decision.HOLD, "the judge failed", seen.words)
+
+    def _at_limit(self) -> None:
+        """Decide now, whatever the timer's grain; after a Resume, end the time for second thoughts."""
+        if self.closed:
+            return
+        if not self._case.resumed:
+            self._weigh(max(self._clock(), self._case.decide_by_s))
+        elif self._speech.ended is not None:
+            self.close()
