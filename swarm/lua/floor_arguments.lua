@@ -1,0 +1,120 @@
+-- What the floor's commands take, checked before anything else, and the floor's hash. First part of the floor
+-- script; floor.lua describes the whole.
+
+local BOUNDS = {
+  lease_ms = {100, 60000}, guard_ms = {0, 5000}, take_up_ms = {50, 60000}, grace_ms = {0, 10000},
+  max_queue = {1, 4096}, age_step_ms = {1, 600000}, person_lease_ms = {200, 60000},
+  person_stale_ms = {1000, 600000}, tokens_kept = {16, 65536},
+}
+local function is_name(value)
+  return type(value) == 'string' and #value <= 512 and string.find(value, '^[^%s%c{}]+$') ~= nil
+end
+
+local function is_text(value)
+  return type(value) == 'string' and #value <= 4000
+end
+
+local function is_token(value)
+  return type(value) == 'string' and #value <= 16 and string.find(value, '^%d+$') ~= nil
+end
+
+local function is_priority(value)
+  return value == 0 or value == 1 or value == 2 or value == 3 or value == 4
+end
+
+local function is_flag(value)
+  return type(value) == 'boolean'
+end
+
+local function is_kind(value)
+  return value == 'agent' or value == 'person'
+end
+
+local function is_settings(value)
+  if type(value) ~= 'table' then
+    return false
+  end
+  for name, bound in pairs(BOUNDS) do
+    local given = value[name]
+    if type(given) ~= 'number' or given < bound[1] or given > bound[2] or given ~= math.floor(given) then
+      return false
+    end
+  end
+  return true
+end
+
+local function optional(check)
+  return function(value)
+    return value == '' or check(value)
+  end
+end
+
+local SHAPES = {
+  request = {participant = is_name, request_id = is_name, priority = is_priority, on_behalf_of = optional(is_name),
+    reason = is_text, observed_token = is_token},
+  confirm = {participant = is_name, request_id = is_name},
+  renew = {participant = is_name, token = is_token},
+  take = {participant = is_name, token = is_token, participant_kind = is_kind},
+  release = {participant = is_name, token = is_token, tail_done = is_flag, to = optional(is_name), reason = is_text},
+  withdraw = {participant = is_name, request_id = is_name, reason = is_text},
+  revoke = {by = is_name, token = is_token, reason = is_text},
+  preempt = {person = is_name, observer = is_name, observed_token = is_token, reason = is_text},
+  person_speaking = {person = is_name, observer = is_name, words = is_flag},
+  person_silent = {person = is_name, observer = is_name},
+  close = {by = is_name, reason = is_text},
+  open = {by = is_name},
+  configure = {by = is_name, settings = is_settings},
+  tick = {},
+}
+
+local KEPT_MS, TRIM, MAX_PEOPLE, FRONT_US, URGENT = 120000, 8, 64, 4000000000000000, 4
+local room, source, now = ARGV[2], ARGV[3], now_ms()
+local f, dirty = {}, {}
+local raw = redis.call('HGETALL', KEYS[3])
+for index = 1, #raw, 2 do
+  f[raw[index]] = raw[index + 1]
+end
+
+local function set(name, value)
+  value = type(value) == 'number' and whole(value) or value
+  if f[name] ~= value then
+    f[name] = value
+    dirty[#dirty + 1] = name
+    dirty[#dirty + 1] = value
+  end
+end
+
+local function num(name)
+  return tonumber(f[name] or '0')
+end
+
+local function reply(due, ...)
+  return {whole(now_us()), f.token or '0', f.holder or '', due and whole(due) or '', ...}
+end
+
+local shape, parsed, a = SHAPES[ARGV[1]], pcall(cjson.decode, ARGV[4])
+if not shape or not parsed or type(a) ~= 'table' then
+  return reply(nil, 'invalid', 'command')
+end
+if not is_name(room) or KEYS[3] ~= 'swarm:{' .. room .. '}:floor' then
+  return reply(nil, 'invalid', 'room')
+end
+if not is_name(source) then
+  return reply(nil, 'invalid', 'source')
+end
+for name, check in pairs(shape) do
+  if not check(a[name]) then
+    return reply(nil, 'invalid', name)
+  end
+end
+if not f.lease_ms then
+  local understood, settings = pcall(cjson.decode, ARGV[5])
+  if not understood or not is_settings(settings) then
+    return reply(nil, 'invalid', 'settings')
+  end
+  for name in pairs(BOUNDS) do
+    set(name, settings[name])
+  end
+  set('token', '0')
+  set('holder', '')
+end

@@ -1,0 +1,269 @@
+-- What happens on a floor by itself, and the parts of its transitions. Second part of the floor script.
+
+local people, people_changed = {}, {}
+raw = redis.call('HGETALL', KEYS[6])
+for index = 1, #raw, 2 do
+  people[raw[index]] = cjson.decode(raw[index + 1])
+end
+
+local function identities()
+  local names = {}
+  for who in pairs(people) do
+    names[#names + 1] = who
+  end
+  table.sort(names)
+  return names
+end
+
+local function anybody_speaks()
+  for _, person in pairs(people) do
+    if not person.stale then
+      return true
+    end
+  end
+  return false
+end
+
+local function put_person(who, person)
+  people[who] = person
+  people_changed[who] = true
+end
+
+local function emit(event_type, data, token)
+  append(KEYS[1], KEYS[2], {
+    kind = 'SYSTEM_SIGNAL', type = event_type, room = room, source = source, token = token,
+    data = cjson.encode(data),
+  })
+end
+
+local function holding()
+  return f.holder ~= ''
+end
+
+local function made_ms(request_id)
+  local made = string.match(request_id, '^(%d%d%d%d%d%d%d%d%d%d%d%d%d)%-')
+  return made and tonumber(made) or nil
+end
+
+local function remembered(request_id)
+  local found = redis.call('HGET', KEYS[8], request_id)
+  return found and cjson.decode(found) or nil
+end
+
+-- Remember what became of a request; participant and by are of one that was not known before.
+local function note(request_id, state, token, reason, participant, by)
+  if not participant then
+    local before = remembered(request_id)
+    participant, by = before and before.participant or '', before and before.by or ''
+  end
+  redis.call('HSET', KEYS[8], request_id, cjson.encode({
+    participant = participant, by = by, state = state, token = token or '0', reason = reason or '',
+  }))
+  redis.call('ZADD', KEYS[9], whole(math.max(now, made_ms(request_id) or 0)), request_id)
+  local oldest = redis.call('ZRANGEBYSCORE', KEYS[9], '-inf', '(' .. whole(now - KEPT_MS), 'LIMIT', 0, TRIM)
+  for _, old_id in ipairs(oldest) do
+    local old = remembered(old_id)
+    if old and (old.state == 'queued' or old.state == 'granted') then
+      redis.call('ZADD', KEYS[9], whole(now), old_id)
+    else
+      redis.call('HDEL', KEYS[8], old_id)
+      redis.call('ZREM', KEYS[9], old_id)
+    end
+  end
+end
+
+local function waiting_of(who)
+  local found = redis.call('HGET', KEYS[4], who)
+  return found and cjson.decode(found) or nil
+end
+
+local function score_of(entry)
+  local head_start_us = entry.front and FRONT_US or entry.priority * num('age_step_ms') * 1000
+  return whole(tonumber(entry.arrived_us) - head_start_us)
+end
+
+local function put_waiting(who, entry)
+  redis.call('HSET', KEYS[4], who, cjson.encode(entry))
+  redis.call('ZADD', KEYS[5], score_of(entry), who)
+end
+
+local function take_waiting(who)
+  redis.call('HDEL', KEYS[4], who)
+  redis.call('ZREM', KEYS[5], who)
+end
+
+local function position_of(who)
+  return whole(redis.call('ZRANK', KEYS[5], who) + 1)
+end
+
+local function next_arrival_us()
+  return math.max(now_us(), num('arrived_us') + 1)
+end
+
+local function guard_ms()
+  return math.max(0, num('quiet_ms') - now)
+end
+
+local function grant(who, entry, confirmed)
+  local lease_ms = confirmed and num('lease_ms') or num('take_up_ms')
+  local token = whole(math.max(num('token') + 1, now_us()))
+  set('token', token)
+  set('holder', who)
+  set('request_id', entry.request_id)
+  set('priority', entry.priority)
+  set('granted_ms', now)
+  set('deadline_ms', now + lease_ms)
+  set('hold_lease_ms', lease_ms)
+  set('confirmed', confirmed and '1' or '0')
+  set('taken', '0')
+  set('revoking_by', '')
+  set('revoking_reason', '')
+  redis.call('HSET', KEYS[7], token, who)
+  local kept = num('tokens_kept')
+  if redis.call('HLEN', KEYS[7]) > 2 * kept then
+    local all = redis.call('HKEYS', KEYS[7])
+    table.sort(all, function(one, other) return tonumber(one) < tonumber(other) end)
+    for index = 1, #all - kept do
+      redis.call('HDEL', KEYS[7], all[index])
+    end
+  end
+  note(entry.request_id, 'granted', token)
+  emit('FLOOR_GRANTED', {
+    participant = who, request_id = entry.request_id, lease_ms = lease_ms, guard_ms = guard_ms(),
+    waited_ms = math.max(0, now - math.floor(tonumber(entry.arrived_us) / 1000)), reason = entry.reason,
+  }, token)
+end
+
+-- End the grant. audible_until_ms is when its gate closes at the latest; nil for a clean end.
+local function end_hold(state, reason, audible_until_ms)
+  set('holder', '')
+  note(f.request_id, state, f.token, reason)
+  if audible_until_ms and f.confirmed == '1' then
+    set('quiet_ms', math.max(num('quiet_ms'), audible_until_ms + num('guard_ms')))
+  end
+end
+
+local function end_by_revoking(by, reason, at_ms)
+  local who = f.holder
+  end_hold('revoked', reason, at_ms)
+  emit('FLOOR_REVOKED', {
+    participant = who, by = by, held_ms = at_ms - num('granted_ms'), reason = reason,
+  }, f.token)
+end
+
+local function end_person(who, reason)
+  local taken_ms = people[who].taken_ms
+  put_person(who, nil)
+  if taken_ms > 0 then
+    emit('FLOOR_RELEASED', {participant = who, held_ms = math.max(0, now - taken_ms), reason = reason})
+  end
+end
+
+-- Give a floor that nobody holds to the people who are speaking, or else to the head of the queue.
+local function serve()
+  if holding() then
+    return
+  end
+  for _, who in ipairs(identities()) do
+    local person = people[who]
+    if not person.stale and person.taken_ms == 0 then
+      person.taken_ms = now
+      put_person(who, person)
+      emit('FLOOR_TAKEN', {participant = who, participant_kind = 'person'})
+    end
+  end
+  if (f.closed_by or '') ~= '' or anybody_speaks() then
+    return
+  end
+  local head = redis.call('ZRANGE', KEYS[5], 0, 0)[1]
+  if head then
+    local entry = waiting_of(head)
+    take_waiting(head)
+    grant(head, entry, false)
+  end
+end
+
+-- What is due
+
+-- No deadline is further away than its lease: a clock that was set back must not stall the floor.
+local function distrust_the_future()
+  if holding() and num('deadline_ms') > now + num('hold_lease_ms') then
+    set('deadline_ms', now + num('hold_lease_ms'))
+    set('granted_ms', math.min(num('granted_ms'), now))
+  end
+  if num('quiet_ms') > now + num('guard_ms') then
+    set('quiet_ms', now + num('guard_ms'))
+  end
+  local latest = now + num('person_lease_ms')
+  for who, person in pairs(people) do
+    for observer, until_ms in pairs(person.observers) do
+      if until_ms > latest then
+        person.observers[observer] = latest
+        people_changed[who] = true
+      end
+    end
+    if person.words_ms > now then
+      person.words_ms = now
+      people_changed[who] = true
+    end
+  end
+end
+
+local function lapse_person(who, person)
+  local heard, lapsed = false, {}
+  for observer, until_ms in pairs(person.observers) do
+    if until_ms <= now then
+      lapsed[#lapsed + 1] = observer
+    else
+      heard = true
+    end
+  end
+  if not heard then
+    end_person(who, 'lapsed')
+    return
+  end
+  for _, observer in ipairs(lapsed) do
+    person.observers[observer] = nil
+    people_changed[who] = true
+  end
+  if not person.stale and now - person.words_ms >= num('person_stale_ms') then
+    end_person(who, 'stale')
+    person.stale, person.taken_ms = true, 0
+    put_person(who, person)
+  end
+end
+
+local function settle()
+  distrust_the_future()
+  for _, who in ipairs(identities()) do
+    lapse_person(who, people[who])
+  end
+  local due = num('deadline_ms')
+  if holding() and due <= now then
+    if f.revoking_by ~= '' then
+      end_by_revoking(f.revoking_by, f.revoking_reason, due)
+    else
+      local who, reason = f.holder, f.confirmed == '1' and 'lease' or 'take_up'
+      end_hold('expired', reason, due)
+      emit('FLOOR_EXPIRED', {
+        participant = who, held_ms = due - num('granted_ms'), due_ms = due, reason = reason,
+      }, f.token)
+    end
+  end
+  serve()
+end
+
+local function next_due_ms()
+  local due = holding() and num('deadline_ms') or nil
+  for _, person in pairs(people) do
+    if not person.stale then
+      local lapses = 0
+      for _, until_ms in pairs(person.observers) do
+        lapses = math.max(lapses, until_ms)
+      end
+      lapses = math.min(lapses, person.words_ms + num('person_stale_ms'))
+      due = due and math.min(due, lapses) or lapses
+    end
+  end
+  return due
+end

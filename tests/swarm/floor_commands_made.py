@@ -1,0 +1,188 @@
+"""Commands and moments for the floor's property tests, and the floor script on a clock that the test sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from streams import keys
+from streams.codec import decode_entry
+from swarm import floor_commands as fc
+from swarm.floor_script import FloorScript, source
+from swarm.floor_state import FloorSettings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from streams.events import Event
+
+START_US = 1_790_000_000_000_000
+ROOM = "studio"
+CLOCK = "test:clock"
+AGENTS = ("ada", "bob", "cleo", "dora", "éva")
+PEOPLE = ("paul", "quinn")
+OBSERVERS = ("p1", "p2")
+
+SMALL = FloorSettings(
+    lease_ms=2_000,
+    guard_ms=200,
+    take_up_ms=1_000,
+    max_queue=2,
+    age_step_ms=1_500,
+    person_lease_ms=3_000,
+    person_stale_ms=4_000,
+    tokens_kept=16,
+)
+
+agents = st.sampled_from(AGENTS)
+people = st.sampled_from(PEOPLE)
+observers = st.sampled_from(OBSERVERS)
+slots = st.integers(0, 7)
+reasons = st.sampled_from(["", "addressed"])
+
+moves = st.one_of(
+    st.tuples(
+        st.just("request"),
+        agents,
+        slots,
+        st.integers(0, 4),
+        st.sampled_from(["", *AGENTS]),
+        st.sampled_from(["none", "current", "old"]),
+    ),
+    st.tuples(st.just("confirm"), agents, slots),
+    st.tuples(st.just("confirm_holder")),
+    st.tuples(st.just("renew"), st.sampled_from(["holder", "old", *AGENTS])),
+    st.tuples(st.just("take"), st.sampled_from(["holder", "old", *AGENTS])),
+    st.tuples(
+        st.just("release"),
+        st.sampled_from(["holder", "holder", "old", *AGENTS]),
+        st.booleans(),
+        st.sampled_from(["", "", *AGENTS]),
+    ),
+    st.tuples(st.just("withdraw"), st.sampled_from(["owner", *AGENTS]), slots),
+    st.tuples(st.just("revoke"), st.sampled_from(["none", "current", "old"])),
+    st.tuples(st.just("preempt"), people, observers, st.sampled_from(["current", "current", "old"])),
+    st.tuples(st.just("speaking"), people, observers, st.booleans()),
+    st.tuples(st.just("silent"), people, observers),
+    st.tuples(st.just("close")),
+    st.tuples(st.just("open")),
+    st.tuples(st.just("configure"), st.sampled_from([0, 300]), st.sampled_from([1_500, 60_000])),
+    st.tuples(st.just("tick")),
+)
+gaps_us = st.one_of(
+    st.integers(0, 5_000),
+    st.sampled_from([50_000, 400_000, 999_999, 1_000_000, 2_000_000, 3_000_000, 4_000_001, 121_000_000]),
+    st.sampled_from([-10_000_000, -1_000]),
+)
+steps = st.lists(st.tuples(moves, gaps_us), min_size=1, max_size=25)
+
+
+class Names:
+    """Turns a move into a command: what `holder`, `old` and the request ids are at that moment."""
+
+    def __init__(self) -> None:
+        self.ids: dict[int, str] = {}
+        self.owners: dict[str, str] = {}
+        self.asked = 0
+
+    def command(  # noqa: C901 (one case a move)
+        self, move: tuple[Any, ...], floor: Any, now_us: int
+    ) -> fc.Command:
+        hold = floor.hold
+        tokens = {"none": 0, "current": floor.token, "old": max(0, floor.token - 1)}
+
+        def holder(who: str) -> tuple[str, int]:
+            if who in ("holder", "old"):
+                name = hold.participant if hold else AGENTS[0]
+                return name, tokens["current" if who == "holder" else "old"]
+            return who, floor.token
+
+        match move:
+            case ("request", who, slot, priority, beneficiary, observed):
+                fresh = slot < 5
+                if fresh or slot not in self.ids:
+                    self.asked += 1
+                    stamp = {0: f"{now_us // 1000:013d}-", 1: f"{now_us // 1000 - 130_000:013d}-"}
+                    stamp |= {2: f"{now_us // 1000 + 5_000:013d}-", 3: f"{now_us // 1000 + 130_000:013d}-"}
+                    self.ids[slot] = (
+                        f"{stamp.get(slot if slot in (1, 2, 3) else slot % 2 * 9, '')}r{self.asked}"
+                    )
+                request_id = self.ids[slot]
+                self.owners.setdefault(request_id, beneficiary or who)
+                return fc.Request(
+                    participant=who,
+                    request_id=request_id,
+                    priority=priority,
+                    on_behalf_of=beneficiary,
+                    reason="wants to",
+                    observed_token=tokens[observed],
+                )
+            case ("confirm", who, slot):
+                return fc.Confirm(participant=who, request_id=self.ids.get(slot, "never-asked"))
+            case ("confirm_holder",):
+                if hold is None:
+                    return fc.Confirm(participant=AGENTS[0], request_id="never-asked")
+                return fc.Confirm(participant=hold.participant, request_id=hold.request_id)
+            case ("renew", who):
+                name, token = holder(who)
+                return fc.Renew(participant=name, token=token)
+            case ("take", who):
+                name, token = holder(who)
+                return fc.Take(participant=name, token=token)
+            case ("release", who, tail_done, to):
+                name, token = holder(who)
+                return fc.Release(participant=name, token=token, tail_done=tail_done, to=to, reason="done")
+            case ("withdraw", who, slot):
+                request_id = self.ids.get(slot, f"unsent-{slot}")
+                name = self.owners.get(request_id, AGENTS[0]) if who == "owner" else who
+                return fc.Withdraw(participant=name, request_id=request_id)
+            case ("revoke", which):
+                return fc.Revoke(by="chair", token=tokens[which], reason="order")
+            case ("preempt", who, observer, which):
+                return fc.Preempt(person=who, observer=observer, observed_token=tokens[which], reason="stop")
+            case ("speaking", who, observer, words):
+                return fc.PersonSpeaking(person=who, observer=observer, words=words)
+            case ("silent", who, observer):
+                return fc.PersonSilent(person=who, observer=observer)
+            case ("close",):
+                return fc.Close(by="chair", reason="break")
+            case ("open",):
+                return fc.Open(by="chair")
+            case ("configure", grace_ms, age_step_ms):
+                settings = SMALL.as_dict() | {"grace_ms": grace_ms, "age_step_ms": age_step_ms}
+                return fc.Configure(by="chair", settings=FloorSettings(**settings))
+            case _:
+                return fc.Tick()
+
+
+class ClockedFloor:
+    """The floor script, its clock replaced by one that the test sets; and what it wrote."""
+
+    def __init__(self, redis: Redis) -> None:
+        shown = "redis.call('TIME')"
+        text = source()
+        assert text.count(shown) == 1
+        self._redis = redis
+        text = text.replace(shown, f"redis.call('HMGET', '{CLOCK}', 's', 'us')")
+        self._script = FloorScript(redis, ROOM, SMALL, text=text)
+        self._last_id = "-"
+        self.read = self._script.read
+
+    async def at(self, now_us: int, command: fc.Command) -> tuple[Any, ...]:
+        seconds, us = divmod(now_us, 1_000_000)
+        await self._redis.hset(CLOCK, mapping={"s": seconds, "us": us})
+        return await self._script.run(command, "tester")
+
+    async def new_events(self) -> list[tuple[Event, int | None]]:
+        """Return what was written since the last call, ROOM_OPENED left out."""
+        entries = await self._redis.xrange(keys.stream(ROOM), min=self._last_id)
+        found = []
+        for entry_id, entry_fields in entries:
+            recorded = decode_entry(entry_id, entry_fields)
+            assert recorded.source == "tester"
+            assert recorded.room == ROOM
+            self._last_id = "(" + recorded.id
+            if recorded.type != "ROOM_OPENED":
+                found.append((recorded.event, recorded.token))
+        return found
