@@ -1,11 +1,12 @@
 """False starts on ten minutes without speech, and how soon speech is found: our ears and Silero's defaults.
 
-Both hear the same samples in the same 10 ms frames, faster than real time: ours through `adapters.ears.Ears`,
-the peer through livekit-plugins-silero's own `VAD.load().stream()` with its defaults. Times are audio time: from
-the first loud sample of the speech to the end of the frame after which START was reported.
+Both hear the same samples in the same 10 ms frames, faster than real time: ours through
+`adapters.ears.Ears`, the peer through livekit-plugins-silero's own `VAD.load().stream()` with its defaults.
+Times are audio time: from the first loud sample of the speech to the end of the frame after which START was
+reported.
 
-Three times ten minutes, each from another seed; none of the seeds, and neither the last three recordings nor the
-last two voices, were used when the thresholds were chosen.
+Three times ten minutes, each from another seed. The thresholds were chosen on other seeds, on the first three
+recordings and the first four voices only.
 """
 
 from __future__ import annotations
