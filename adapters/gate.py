@@ -73,6 +73,8 @@ class Gate:
 
     def started(self, speech_id: str) -> tuple[Gate, Effect]:
         """A person speaks over the agent (`immediate`: whether or not it speaks)."""
+        if speech_id in self.interrupted:
+            return self, Effect.NONE
         match self.mode:
             case BargeInMode.IMMEDIATE:
                 return replace(self, interrupted=self.interrupted | {speech_id}), Effect.DROP
