@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
+_CANCEL_AGAIN_S = 0.1
+
 
 class Background:
     """Runs one coroutine function while the body of an `async with` runs.
@@ -34,8 +36,15 @@ class Background:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        try:
+            # Again, where it goes on: redis-py with a socket timeout drops a cancellation now and then.
+            while self._task is not None and not self._task.done():
+                self._task.cancel()
+                await asyncio.wait({self._task}, timeout=_CANCEL_AGAIN_S)
+        finally:
+            await self._end()
+
+    async def _end(self) -> None:
         try:
             # The body's own error is not handed to the group, which would wrap it; it propagates as it is.
             await self._group.__aexit__(None, None, None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from redis import exceptions
 from redis.asyncio import Redis
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
@@ -57,7 +58,59 @@ def redis_client(url: str, **settings: Any) -> Redis:
     }
     if url.startswith("unix:"):
         del defaults["socket_keepalive"]
-    return cast("Any", Redis).from_url(url, **(defaults | settings))
+    redis = cast("Redis", cast("Any", Redis).from_url(url, **(defaults | settings)))
+    pool = cast("Any", redis.connection_pool)
+    pool.connection_class = _CANCELLABLE.get(pool.connection_class, pool.connection_class)
+    return redis
+
+
+class _Cancellable:
+    """Sends without asyncio.wait_for.
+
+    Before Python 3.12 that drops a cancellation that arrives as the sending ends: a task that reads in a
+    loop would go on for ever. It also costs a task for each command.
+    """
+
+    socket_timeout: float | None
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        limit_s, self.socket_timeout = self.socket_timeout, None
+        try:
+            async with asyncio.timeout(limit_s):
+                await cast("Any", super()).send_packed_command(command, check_health)
+        except TimeoutError:
+            raise exceptions.TimeoutError("Timeout writing to socket") from None
+        finally:
+            self.socket_timeout = limit_s
+
+
+class _CancellableTcp(_Cancellable, Connection):
+    pass
+
+
+class _CancellableTls(_Cancellable, SSLConnection):
+    pass
+
+
+class _CancellableUnix(_Cancellable, UnixDomainSocketConnection):
+    pass
+
+
+_CANCELLABLE: dict[type, type] = {
+    Connection: _CancellableTcp,
+    SSLConnection: _CancellableTls,
+    UnixDomainSocketConnection: _CancellableUnix,
+}
+
+
+def end_if_cancelled() -> None:
+    """Raise CancelledError where this task was cancelled: other clients may have swallowed that.
+
+    For loops that ask Redis again and again.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def retries_by_itself(redis: Redis) -> bool:
@@ -90,6 +143,7 @@ async def until_available(request: Callable[[], Awaitable[T]], limit_s: float) -
     """
     delays = backoff_s()
     while True:
+        end_if_cancelled()
         try:
             async with asyncio.timeout(limit_s):
                 return await request()

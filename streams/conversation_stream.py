@@ -37,7 +37,7 @@ class ConversationStream:
     """The record of one room.
 
     `redis` may decode its replies or not. `session` names the session that this process would open the room
-    with; a fresh id if None. Every call ends within `timeout_s`.
+    with the first time; a fresh id if None. Every call ends within `timeout_s`.
     """
 
     def __init__(
@@ -205,6 +205,8 @@ class ConversationStream:
         if not reply:
             return None
         entry_id, seq, session, prev, at_ms = reply
+        if _text(session) == self._session:
+            self._session = uuid.uuid4().hex
         return _recorded(
             event,
             encoded,
@@ -269,6 +271,8 @@ class ConversationStream:
         return self._server_clock
 
     async def _note_session(self, session: str) -> None:
+        if session == self._session:  # used up: the next time the room opens it is another session
+            self._session = uuid.uuid4().hex
         # A new session may mean a Redis that lost its data, and with it the list of rooms.
         if self._seen_session not in (None, session):
             try:

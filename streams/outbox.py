@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from streams.background import Background
-from streams.connection import backoff_s
+from streams.connection import backoff_s, end_if_cancelled
 from streams.errors import (
     ForeignTokenError,
     InvalidEventError,
@@ -152,6 +152,7 @@ class Outbox:
         request_id: str | None = None
         asked_again = False
         while True:
+            end_if_cancelled()
             try:
                 if request_id is None:
                     if asked_again or not self._stream.server_clock.known:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from redis.exceptions import RedisError
 
 from streams import keys, rooms
-from streams.connection import backoff_s, block_ms
+from streams.connection import backoff_s, block_ms, end_if_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +79,7 @@ class RoomsReader:
         """
         delays: Iterator[float] | None = None
         while True:
+            end_if_cancelled()
             try:
                 if self._discover and self._opened is None:
                     await self._list_rooms()

@@ -121,6 +121,8 @@ async def test_closing_ends_the_session_and_the_next_event_opens_another(redis_c
         ("second", 1),
         ("second", 2),
     ]
+    await later.close_room(source="host")
+    assert (await later.publish(said("c"), source="x")).session not in ("first", "second")
 
 
 async def test_a_retried_request_appends_nothing_and_returns_the_first_entry(redis_client: Redis) -> None:

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams import ConversationStream, Outbox, events, keys
+from streams.connection import redis_client as client_of
+from streams.errors import StreamUnavailableError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from streams.events import Recorded
+    from tests.restartable_redis import RestartableRedis
+
+
+def said(text: str) -> events.Transcript:
+    return events.Transcript(participant="ann", speech_id="s1", text=text, final=True)
+
+
+def texts(entries: list[Recorded]) -> list[str]:
+    return [entry.event.text for entry in entries if isinstance(entry.event, events.Transcript)]
+
+
+async def test_reports_are_written_in_order_with_the_time_they_happened(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    async with Outbox(stream) as outbox:
+        happened_s = time.monotonic() - 3.0
+        outbox.report(said("0"), source="x", occurred_s=happened_s)
+        for number in range(1, 20):
+            outbox.report(said(str(number)), source="x", traceparent="00-a-b-01")
+        assert outbox.waiting == 20
+        assert await outbox.flush(5.0)
+        assert outbox.waiting == 0
+    _, first, *rest = await stream.read()
+    assert texts([first, *rest]) == [str(number) for number in range(20)]
+    assert 2900 < first.at_ms - first.occurred_ms < 3500
+    assert all(abs(entry.at_ms - entry.occurred_ms) < 1000 for entry in rest)
+    assert rest[0].traceparent == "00-a-b-01"
+
+
+async def test_leaving_the_block_writes_what_waits(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    async with Outbox(stream) as outbox:
+        outbox.report(said("last words"), source="x")
+    assert texts(await stream.read()) == ["last words"]
+
+
+async def test_a_refused_report_is_counted_and_holds_up_no_other(
+    redis_client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    await redis_client.hset(keys.tokens("lobby"), "7", "ann")
+    stream = ConversationStream(redis_client, "lobby")
+    async with Outbox(stream) as outbox:
+        outbox.report(said("mine"), source="ann", token=7)
+        outbox.report(said("not mine"), source="bob", token=7)
+        outbox.report(events.SettingsChanged(by="x", settings={"x": object()}), source="x")
+        outbox.report(said("after"), source="ann")
+        assert await outbox.flush(5.0)
+        assert outbox.refused == 2
+    assert texts(await stream.read()) == ["mine", "after"]
+    assert caplog.messages.count("streams.report_refused") == 2
+    assert "not mine" not in caplog.text
+
+
+async def test_what_overflows_is_one_gap_in_its_place(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    await stream.measure_clock()
+    clock = stream.server_clock
+    outbox = Outbox(stream, capacity=3)
+    began_s = time.monotonic()
+    for number in range(10):
+        outbox.report(said(str(number)), source="x", occurred_s=began_s - 10 + number)
+    async with outbox:
+        assert await outbox.flush(5.0)
+    _, gap, *kept = await stream.read()
+    assert texts(kept) == ["7", "8", "9"]
+    assert isinstance(gap.event, events.RecordGap)
+    assert gap.event.lost == 7
+    assert abs(gap.event.from_ms - clock.at_ms(began_s - 10)) <= 2
+    assert abs(gap.event.to_ms - clock.at_ms(began_s - 4)) <= 2
+
+
+@pytest.mark.real
+async def test_reports_wait_while_redis_is_away(server: RestartableRedis) -> None:
+    client = client_of(server.url)
+    stream = ConversationStream(client, "lobby")
+    async with Outbox(stream, capacity=3) as outbox:
+        outbox.report(said("before"), source="x")
+        assert await outbox.flush(5.0)
+        server.kill()
+        for number in range(8):
+            began_s = time.monotonic()
+            outbox.report(said(str(number)), source="x")
+            assert time.monotonic() - began_s < 0.02
+            await asyncio.sleep(0.005)
+        assert not await outbox.flush(0.02)
+        server.start()
+        assert await outbox.flush(10.0)
+    entries = await stream.read()
+    # The one that was on its way stays; of the others the newest three.
+    assert texts(entries) == ["before", "0", "5", "6", "7"]
+    assert [entry.event.lost for entry in entries if isinstance(entry.event, events.RecordGap)] == [4]
+    assert [entry.type for entry in entries].index("RECORD_GAP") == 3
+    assert [entry.seq for entry in entries] == list(range(1, 8))
+    await client.aclose()
+
+
+class AnswerLost(ConversationStream):
+    """Writes the first event that says `text`, and then loses the answer."""
+
+    def lose(self, text: str) -> AnswerLost:
+        self.losing = text
+        self.attempts = 0
+        return self
+
+    async def publish(self, event: events.Event, **options: object) -> Recorded:
+        recorded = await super().publish(event, **options)  # type: ignore[arg-type]
+        if isinstance(event, events.Transcript) and event.text == self.losing:
+            self.attempts += 1
+            if self.attempts == 1:
+                raise StreamUnavailableError("the connection was lost")
+        return recorded
+
+
+async def test_a_report_whose_answer_was_lost_is_recorded_once(redis_client: Redis) -> None:
+    stream = AnswerLost(redis_client, "lobby").lose("b")
+    async with Outbox(stream) as outbox:
+        for text in "abc":
+            outbox.report(said(text), source="x")
+        assert await outbox.flush(5.0)
+    assert stream.attempts == 2
+    assert texts(await stream.read()) == ["a", "b", "c"]
+
+
+async def test_a_server_whose_clock_was_set_forward_still_gets_the_reports(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    now_s = time.monotonic()
+    stream.server_clock.observe(1_000_000.0, now_s, now_s)  # long ago
+    async with Outbox(stream) as outbox:
+        outbox.report(said("a"), source="x")
+        assert await outbox.flush(5.0)
+    assert texts(await stream.read()) == ["a"]
+
+
+async def test_stopping_without_redis_is_quick_and_says_what_is_left(
+    server: RestartableRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = client_of(server.url)
+    server.kill()
+    began_s = time.monotonic()
+    async with Outbox(ConversationStream(client, "lobby"), flush_limit_s=0.05) as outbox:
+        outbox.report(said("a"), source="x")
+        outbox.report(said("b"), source="x")
+    assert time.monotonic() - began_s < 0.5
+    [abandoned] = [record for record in caplog.records if record.message == "streams.outbox_abandoned"]
+    assert abandoned.__dict__["reports"] == 2
+    await client.aclose()
