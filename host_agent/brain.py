@@ -15,12 +15,12 @@ from google.adk.sessions.in_memory_session_service import InMemorySessionService
 from host_agent.cascade import HeardCascadeLive
 from host_agent.live_input import LiveInput
 from host_agent.live_run import LiveRun
-from host_agent.model_errors import explain, one_line
+from host_agent.model_errors import explain, one_line, single
 from host_agent.native_side import NativeSide
 from host_agent.prompting import Prompting
 from host_agent.reports import interruption, utterance
 from host_agent.rewind import HeardTruth, repairs
-from host_agent.stage import Stage
+from host_agent.stage import LOST, Stage
 from host_agent.states import Cause, HostState, next_state
 from host_agent.turn import UnreportedCut
 from host_agent.watchdog import Alarm, Watchdog
@@ -115,8 +115,8 @@ class Brain:
                 tasks.create_task(self._watch())
                 tasks.create_task(self._repair())
                 tasks.create_task(self.live.run())
-        except* Exception as group:
-            raise _first(group) from group
+        except BaseExceptionGroup as group:
+            raise single(group) from group
         finally:
             self.live_input.unbind()
             if self.turn is not None:
@@ -151,7 +151,7 @@ class Brain:
         turn.timeline.add_audio(len(pcm) / 2 / sample_rate_hz * 1000.0, accepted=taken)
         self.stage.audio_taken(turn, len(pcm))
         if not taken and not turn.grant.valid():
-            self._lose(turn, "the grant ended")
+            self._lose(turn, LOST)
 
     def model_complete(self, turn: Turn) -> None:
         """The model has said all of the turn."""
@@ -167,7 +167,7 @@ class Brain:
         """The output will play no more of the turn."""
         turn.playout = playout
         if not playout.complete:
-            self._lose(turn, "the grant or the audio was lost")
+            self._lose(turn, LOST)
             return
         self._remember(turn)
         turn.reported = True
@@ -212,8 +212,7 @@ class Brain:
             self.live.reopen()
 
     def _lose(self, turn: Turn, why: str) -> None:
-        turn.lost = True
-        turn.failed = turn.failed or why
+        turn.lose(why)
         self.stage.settle(turn)
         self._stop(turn)
 
@@ -442,10 +441,3 @@ def _rate_hz(mime_type: str) -> int:
         if key == "rate" and value.isdigit() and int(value) > 0:
             return int(value)
     return 24_000
-
-
-def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import cast
 
 from host_agent.errors import HostError, ModelSettingError
 
@@ -51,3 +52,16 @@ def explain(error: BaseException, model: str) -> HostError | None:
             "model", f"{model!r} does not exist or cannot be used live ({text})", cure="Name a live model"
         )
     return None
+
+
+def single(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first exception in `group` that says something: a HostError if there is one."""
+    found: list[BaseException] = []
+    waiting: list[BaseException] = [group]
+    while waiting:
+        error = waiting.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            waiting.extend(cast("BaseExceptionGroup[BaseException]", error).exceptions)
+        else:
+            found.append(error)
+    return next((error for error in found if isinstance(error, HostError)), found[0])

@@ -43,7 +43,9 @@ class FloorGrant(Protocol):
 class Record(Protocol):
     """Takes events for the stream without waiting; bounded, a loss is recorded as RECORD_GAP."""
 
-    def report(self, event: Event, *, source: str, token: int | None = None, occurred_s: float | None = None) -> None:
+    def report(
+        self, event: Event, *, source: str, token: int | None = None, occurred_s: float | None = None
+    ) -> None:
         """Record `event`; `occurred_s` is monotonic, now if None."""
         ...
 

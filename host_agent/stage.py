@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from host_agent.turn import Turn
     from host_agent.words import SpeechWords, Window
 
+LOST = "the grant ended or the audio was refused"
 _SHORTEST_WAIT_S = 0.01
 
 
@@ -132,7 +133,8 @@ class Stage:
             return ""
         if broken_off:
             self.settle(turn)
-            turn.lost = turn.lost or not turn.stopped
+            if not turn.stopped:
+                turn.lost = True
         elif turn.playout is None:  # a tool is called in the middle of a turn
             said = turn.timeline.split(0.0, complete=True, first_segment=turn.recorded_segments).heard
             turn.recorded_segments = turn.timeline.segments_done
@@ -166,8 +168,9 @@ class Stage:
         playout = await self._output.wait_played_out(turn.utterance_id)
         if turn.cut is not None:
             return False
+        if not playout.complete:
+            turn.lose(LOST)
         turn.playout = playout
-        turn.lost = not playout.complete
         return True
 
     async def _heard_so_far(self, turn: Turn) -> bool:

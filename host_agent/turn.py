@@ -123,6 +123,12 @@ class Turn:
     def who_cut(self) -> str:
         return self.cut.by if self.cut is not None else ""
 
+    def lose(self, why: str, playout: Playout | None = None) -> None:
+        """Note that it ends unheard to the end and that nobody cut it."""
+        self.lost = True
+        self.failed = self.failed or why
+        self.playout = self.playout or playout
+
     def heard(self, *, first_segment: int = 0) -> Heard:
         """Return what was heard of it by the settled playout; nothing while that is not settled."""
         playout = self.playout or NOTHING_PLAYED

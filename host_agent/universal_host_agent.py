@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from host_agent.brain import Brain
 from host_agent.errors import HostNotRunningError, ModelSettingError, TurnInProgressError
+from host_agent.model_errors import single
 from host_agent.settings import HostSettings
 from host_agent.states import Cause
 from host_agent.turn import Turn
@@ -109,7 +110,12 @@ class UniversalHostAgent:
         assert self._tasks is not None
         assert self._run is not None
         self._run.cancel()
-        await self._tasks.__aexit__(kind, error, trace)
+        if not isinstance(error, asyncio.CancelledError):
+            kind = error = trace = None  # it belongs to the body, which raises it as it is
+        try:
+            await self._tasks.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            raise single(group) from group
 
     async def run(self) -> None:
         """Keep the model session open until cancelled.
