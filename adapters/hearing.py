@@ -6,6 +6,7 @@ began in the middle of: a decision every 16 ms instead of every 32.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from adapters.echo import EchoJudge
     from adapters.speech_gate import Ended, GateSettings, GateState, Signal
 
 HOP_SAMPLES = WINDOW_SAMPLES // 2
@@ -46,7 +48,7 @@ class Hearing:
         *,
         ring_s: float,
         clock: Callable[[], float],
-        is_echo: Callable[[int], bool] | None = None,
+        echo: EchoJudge | None = None,
     ) -> None:
         self.ring = SampleRing(int(ring_s * EARS_HZ))
         self.segment_start = 0
@@ -55,7 +57,7 @@ class Hearing:
         """When the newest sample came; None while nothing is coming."""
         self._settings = gate
         self._clock = clock
-        self._is_echo = is_echo
+        self._echo = echo
         self._streams = (SileroStream(), SileroStream())
         self._state: GateState = Quiet()
         self._next_window = 0
@@ -64,6 +66,8 @@ class Hearing:
         """Keep what just came."""
         self.ring.write(samples)
         self.arrived_s = at_s
+        if self._echo is not None:
+            self._echo.take(samples, at_s)
 
     def judge(self) -> Iterator[Heard]:
         """What the windows that are complete mean; each signal before the next window is looked at."""
@@ -72,12 +76,10 @@ class Hearing:
             self._next_window += HOP_SAMPLES
             phase = (start - self.segment_start) // HOP_SAMPLES % 2
             sound = self.ring.read(start, end).samples
-            level = level_dbfs(sound)
+            level, tail = level_dbfs(sound), level_dbfs(sound[HOP_SAMPLES:])
             probability = self._streams[phase].probability(sound) if level > _NO_SOUND_DBFS else 0.0
             detected_s = self._clock()
-            if self._is_echo is not None and self._matters(probability):
-                probability = 0.0 if self._is_echo(end) else probability
-            window = Window(start, end, probability, level, level_dbfs(sound[HOP_SAMPLES:]))
+            window = Window(start, end, self._without_echo(probability, end, tail), level, tail)
             self._state, signal = advance(self._state, window, self._settings)
             if signal is not None and not (isinstance(signal, Progress) and phase):
                 yield Heard(signal, detected_s)
@@ -87,6 +89,8 @@ class Hearing:
         self._state, ended = close(self._state)
         for stream in self._streams:
             stream.reset()
+        if self._echo is not None:
+            self._echo.break_off()
         self._next_window = self.segment_start = self.ring.end
         self.arrived_s = None
         return ended
@@ -95,5 +99,14 @@ class Hearing:
         """When a position was heard, reckoned back from the newest arrival."""
         return (self.arrived_s or 0.0) - (self.ring.end - sample) / EARS_HZ
 
-    def _matters(self, probability: float) -> bool:
-        return probability >= min(self._settings.candidate, self._settings.deactivation)
+    def _without_echo(self, probability: float, end: int, tail_dbfs: float) -> float:
+        """The probability, 0 for an echo; where there can be one, one window alone is no START."""
+        settings = self._settings
+        if self._echo is None or probability < min(settings.candidate, settings.deactivation):
+            return probability
+        if not self._echo.possible_at(end):
+            return probability
+        floor = self._state.floor_dbfs
+        if self._echo.is_echo(end, tail_dbfs, settings.least_dbfs if floor is None else floor):
+            return 0.0
+        return min(probability, math.nextafter(settings.fast_activation, 0.0))

@@ -1,0 +1,43 @@
+"""WebRTC's echo canceller (AEC3) as livekit's library carries it, block by block on the calling thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from adapters.ports import EARS_HZ
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DELAY_MS = 80
+"""A first guess for the canceller, which finds the delay by itself."""
+
+
+class WebRtcCanceller:
+    """Takes blocks of 10 ms at EARS_HZ; about 0.1 ms of work each. Its output is 8 ms behind its input."""
+
+    def __init__(self) -> None:
+        from livekit import rtc
+
+        self._frame = rtc.AudioFrame
+        self._apm: Any = rtc.AudioProcessingModule(
+            echo_cancellation=True,
+            noise_suppression=False,
+            high_pass_filter=False,
+            auto_gain_control=False,
+        )
+
+    def __call__(self, mic: NDArray[np.int16], said: NDArray[np.int16]) -> NDArray[np.int16]:
+        """What is left of the microphone when what was said is taken out."""
+        self._apm.process_reverse_stream(self._frame(said.tobytes(), EARS_HZ, 1, len(said)))
+        self._apm.set_stream_delay_ms(_DELAY_MS)
+        frame = self._frame(mic.tobytes(), EARS_HZ, 1, len(mic))
+        self._apm.process_stream(frame)
+        return np.frombuffer(frame.data, dtype=np.int16)
+
+
+def load() -> None:
+    """Load the library now (about 0.4 s) instead of at the first echo."""
+    WebRtcCanceller()
