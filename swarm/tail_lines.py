@@ -1,0 +1,194 @@
+"""What one event looks like in `swarm tail`: a readable line, or a JSON document. Pure."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from rich.text import Text
+
+from streams import events
+from streams.codec import encode_event
+from streams.sequence import Fork, Gap
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from streams.errors import InvalidEventError
+    from streams.events import Event, Recorded
+
+_COLOURS = {
+    "FLOOR": "cyan",
+    "INTERRUPTION": "bold red",
+    "FALSE_INTERRUPTION": "yellow",
+    "BACKCHANNEL": "yellow",
+    "AGENT_FAILED": "bold red",
+    "RECORD_GAP": "bold red",
+    "TRANSCRIPT": "green",
+    "UTTERANCE": "blue",
+}
+_LONGEST_VALUE = 200
+
+
+def readable(recorded: Recorded, *, with_room: bool, zone: tzinfo = UTC) -> Text:
+    """Return one line: time, room if asked for, type, and what happened; unheard words are struck out.
+
+    Control characters are shown as such: what somebody said must not steer the terminal.
+    """
+    line = Text(f"{_time_of_day(recorded.at_ms, zone)} ", style="dim")
+    if with_room:
+        line.append(f"{_safe(recorded.room)} ", style="magenta")
+    colour = _COLOURS.get(recorded.type) or _COLOURS.get(recorded.type.partition("_")[0], "default")
+    line.append(f"{_safe(recorded.type):<19} ", style=colour)
+    line.append_text(_what(recorded))
+    if recorded.late:
+        line.append(" (late)", style="dim")
+    return line
+
+
+def plain(line: Text) -> str:
+    """Return `line` for an output without styles: struck-out words stand between ~~ and ~~."""
+    marks = sorted((span.start, span.end) for span in line.spans if "strike" in str(span.style))
+    shown, at = "", 0
+    for start, end in marks:
+        shown += f"{line.plain[at:start]}~~{line.plain[start:end]}~~"
+        at = end
+    return shown + line.plain[at:]
+
+
+def document(recorded: Recorded) -> str:
+    """Return the entry as one line of JSON: its fields under their names, `data` as an object."""
+    fields: dict[str, Any] = {
+        "id": recorded.id,
+        "kind": recorded.kind,
+        "type": recorded.type,
+        "room": recorded.room,
+        "session": recorded.session,
+        "seq": recorded.seq,
+        "prev": recorded.prev,
+        "source": recorded.source,
+        "at_ms": recorded.at_ms,
+        "occurred_ms": recorded.occurred_ms,
+        "v": recorded.v,
+    }
+    if recorded.token is not None:
+        fields["token"] = recorded.token
+    if recorded.late:
+        fields["late"] = True
+    if recorded.traceparent is not None:
+        fields["traceparent"] = recorded.traceparent
+    fields |= recorded.unknown_fields
+    fields["data"] = json.loads(encode_event(recorded.event).data)
+    return json.dumps(fields)
+
+
+def missed_line(missed: Gap | Fork) -> Text:
+    """Return a line that says what this reader did not get, or what does not fit together."""
+    if isinstance(missed, Gap):
+        what = (
+            f"missed {missed.missing} event(s) of {_safe(missed.room)}: "
+            f"seq {missed.after_seq + 1} to {missed.before_seq - 1}"
+        )
+    else:
+        what = (
+            f"the record of {_safe(missed.room)} forks at seq {missed.seq}: it follows "
+            f"{missed.prev or 'nothing'}, not {missed.last_id} (Redis lost writes)"
+        )
+    return Text(what, style="bold red")
+
+
+def missed_document(missed: Gap | Fork) -> str:
+    """Return the same as one line of JSON."""
+    if isinstance(missed, Gap):
+        gap = {"after_seq": missed.after_seq, "before_seq": missed.before_seq, "missing": missed.missing}
+        return json.dumps({"missed": {"room": missed.room, "session": missed.session} | gap})
+    fork = {"seq": missed.seq, "id": missed.id, "prev": missed.prev, "last_id": missed.last_id}
+    return json.dumps({"fork": {"room": missed.room, "session": missed.session} | fork})
+
+
+def unreadable_line(error: InvalidEventError) -> Text:
+    """Return a line about an entry that breaks the schema."""
+    return Text(f"unreadable entry {error.entry_id}: {_safe(error.reason)}", style="bold red")
+
+
+def unreadable_document(error: InvalidEventError) -> str:
+    """Return the same as one line of JSON."""
+    return json.dumps({"unreadable": {"id": error.entry_id, "reason": error.reason}})
+
+
+def unheard(generated: str, heard: str) -> str:
+    """Return the words of `generated` after as many words as `heard` has."""
+    return " ".join(generated.split()[len(heard.split()) :])
+
+
+def _time_of_day(at_ms: int, zone: tzinfo) -> str:
+    try:
+        moment = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone)
+    except (ValueError, OverflowError, OSError):  # a time that no calendar has
+        return str(at_ms)
+    return f"{moment:%H:%M:%S}.{at_ms % 1000:03d}"
+
+
+def _what(recorded: Recorded) -> Text:
+    event: Event = recorded.event
+    match event:
+        case events.Utterance():
+            return _speech(
+                event.participant, event.heard_text, unheard(event.generated_text, event.heard_text)
+            )
+        case events.Transcript():
+            line = _speech(event.participant, event.text, "")
+            return line if event.final else line.append(" ...", style="dim")
+        case events.Interruption():
+            line = Text(f"{_safe(event.interruptor)} cut {_safe(event.interrupted)} off after ")
+            line.append(f"{event.heard_ms / 1000:.1f} s ({_safe(event.reason)}): ")
+            return line.append_text(_heard(event.heard_text, event.unheard_text))
+        case events.FalseInterruption() | events.Backchannel():
+            said = f' "{_safe(event.words)}"' if event.words else ""
+            return Text(f"{_safe(event.by)}{said} over {_safe(event.speaker)}, held {event.held_ms:.0f} ms")
+        case events.FloorGranted():
+            return Text(f"{_safe(event.participant)} holds the floor after {event.waited_ms} ms")
+        case events.FloorReleased():
+            to = f", to {_safe(event.to)}" if event.to else ""
+            return Text(f"{_safe(event.participant)} gave the floor back after {event.held_ms} ms{to}")
+        case events.FloorRevoked():
+            return Text(
+                f"{_safe(event.participant)} lost the floor to {_safe(event.by)} after {event.held_ms} ms"
+            )
+        case events.StateChanged():
+            return Text(
+                f"{_safe(event.participant)}: {_safe(event.old)} -> {_safe(event.new)} ({_safe(event.cause)})"
+            )
+        case _:
+            return _fields(recorded)
+
+
+def _fields(recorded: Recorded) -> Text:
+    values = cast("dict[str, Any]", json.loads(encode_event(recorded.event).data))
+    shown = [
+        f"{_safe(name)}={_safe(_short(value))}" for name, value in values.items() if value not in ("", None)
+    ]
+    return Text(" ".join([_safe(recorded.source), *shown]) if shown else _safe(recorded.source))
+
+
+def _speech(who: str, heard: str, rest: str) -> Text:
+    return Text(f"{_safe(who)}: ").append_text(_heard(heard, rest))
+
+
+def _heard(heard: str, rest: str) -> Text:
+    line = Text(_safe(heard))
+    if rest:
+        if heard:
+            line.append(" ")
+        line.append(_safe(rest), style="strike dim")
+    return line
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def _safe(text: str) -> str:
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+
+from streams import ConversationStream, events, keys
+from streams.connection import redis_client as client_of
+from streams.errors import StreamUnavailableError
+from streams.events import Recorded
+from streams.sequence import Fork, Gap
+from streams.vocabulary import ParticipantKind
+from swarm import tail_lines
+from swarm.errors import SettingError
+from swarm.tail import TailOptions, tail
+from tests.restartable_redis import RestartableRedis
+from tests.streams.strategies import recorded_entries
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+UTTERANCE = events.Utterance(
+    participant="host",
+    utterance_id="u1",
+    generated_text="The first point is that rivers flow down.",
+    heard_text="The first point",
+    heard_ms=700.0,
+    generated_ms=2000.0,
+    interrupted=True,
+)
+INTERRUPTION = events.Interruption(
+    interrupted="host",
+    interruptor="ann",
+    interruptor_kind=ParticipantKind.PERSON,
+    utterance_id="u1",
+    heard_text="The first point",
+    unheard_text="is that rivers flow down.",
+    heard_ms=700.0,
+    generated_ms=2000.0,
+    reason="words",
+)
+
+
+def said(text: str) -> events.Transcript:
+    return events.Transcript(participant="ann", speech_id="s1", text=text, final=True)
+
+
+def recorded(event: events.Event, **envelope: object) -> Recorded:
+    values: dict[str, object] = {
+        "id": "1-0",
+        "kind": event.kind,
+        "type": getattr(event, "type", ""),
+        "seq": 2,
+    }
+    values |= {"room": "lobby", "session": "s", "prev": "0-1", "source": "x", "at_ms": 1_795_254_689_197}
+    return Recorded.model_validate(values | {"occurred_ms": 5, "event": event} | envelope)
+
+
+class Shown(io.StringIO):
+    """An output whose lines a test can wait for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._came = asyncio.Event()
+
+    def flush(self) -> None:
+        self._came.set()
+
+    @property
+    def lines(self) -> list[str]:
+        return self.getvalue().splitlines()
+
+    async def wait(self, needle: str) -> list[str]:
+        async with asyncio.timeout(10):
+            while needle not in self.getvalue():
+                self._came.clear()
+                await self._came.wait()
+        return self.lines
+
+
+async def test_a_whole_record_is_shown_once_and_then_it_ends(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    await stream.publish(UTTERANCE, source="host")
+    await stream.publish(said("stop"), source="scribe")
+    out = Shown()
+    await tail(redis_client, TailOptions(room="lobby", from_id="0", follow=False), out)
+    opened, utterance, transcript = out.lines
+    assert "ROOM_OPENED" in opened
+    assert utterance.endswith("host: The first point ~~is that rivers flow down.~~")
+    assert transcript.endswith("ann: stop")
+
+
+async def test_json_lines_hold_the_fields_of_the_entry(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    await redis_client.hset(keys.tokens("lobby"), "7", "host")
+    entry = await stream.publish(INTERRUPTION, source="host", token=7, traceparent="00-a-b-01")
+    out = Shown()
+    await tail(
+        redis_client,
+        TailOptions(room="lobby", from_id="0", follow=False, types=frozenset({"INTERRUPTION"}), as_json=True),
+        out,
+    )
+    [line] = out.lines
+    shown = json.loads(line)
+    assert shown.pop("data") == INTERRUPTION.model_dump(exclude={"type"}, mode="json")
+    assert shown == {
+        "id": entry.id,
+        "kind": "SYSTEM_SIGNAL",
+        "type": "INTERRUPTION",
+        "room": "lobby",
+        "session": entry.session,
+        "seq": 2,
+        "prev": entry.prev,
+        "source": "host",
+        "at_ms": entry.at_ms,
+        "occurred_ms": entry.occurred_ms,
+        "v": 1,
+        "token": 7,
+        "late": True,
+        "traceparent": "00-a-b-01",
+    }
+
+
+async def test_all_rooms_are_followed_also_those_that_open_later(redis_client: Redis) -> None:
+    await ConversationStream(redis_client, "old").publish(said("past"), source="x")
+    out = Shown()
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(tail(redis_client, TailOptions(), out))
+        await asyncio.sleep(0.05)
+        await ConversationStream(redis_client, "old").publish(said("in old"), source="x")
+        await out.wait("in old")
+        await ConversationStream(redis_client, "new").publish(said("in new"), source="x")
+        lines = await out.wait("in new")
+        following.cancel()
+    assert [line.split()[1:3] for line in lines] == [
+        ["old", "TRANSCRIPT"],
+        ["new", "ROOM_OPENED"],
+        ["new", "TRANSCRIPT"],
+    ]
+
+
+async def test_rooms_are_merged_by_time(redis_client: Redis) -> None:
+    for number in range(4):
+        for room in ("one", "two"):
+            await ConversationStream(redis_client, room).publish(said(f"{number}{room}"), source="x")
+            await asyncio.sleep(0.002)
+    out = Shown()
+    options = TailOptions(from_id="0", follow=False, types=frozenset({"TRANSCRIPT"}))
+    await tail(redis_client, options, out)
+    assert [line.split()[-1] for line in out.lines] == [
+        f"{number}{room}" for number in range(4) for room in ("one", "two")
+    ]
+
+
+async def test_what_was_missed_and_what_cannot_be_read_is_said(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    gone = [await stream.publish(said(str(number)), source="x") for number in range(3)]
+    await stream.publish(said("after"), source="x")
+    await redis_client.xdel(keys.stream("lobby"), gone[1].id, gone[2].id)
+    broken = await redis_client.xadd(keys.stream("lobby"), {"kind": "TRANSCRIPT", "type": "TRANSCRIPT"})
+    out, in_json = Shown(), Shown()
+    await tail(redis_client, TailOptions(room="lobby", from_id="0", follow=False), out)
+    await tail(redis_client, TailOptions(room="lobby", from_id="0", follow=False, as_json=True), in_json)
+    assert out.lines[2] == "missed 2 event(s) of lobby: seq 3 to 4"
+    assert out.lines[-1] == f"unreadable entry {broken}: field v is missing"
+    documents = [json.loads(line) for line in in_json.lines]
+    assert documents[2]["missed"]["missing"] == 2
+    assert documents[-1] == {"unreadable": {"id": broken, "reason": "field v is missing"}}
+
+
+@pytest.mark.real
+async def test_it_survives_a_restart(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, logger="streams")
+    server = RestartableRedis().start()
+    client = client_of(server.url)
+    stream = ConversationStream(client, "lobby")
+    out = Shown()
+    try:
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(tail(client, TailOptions(from_id="0"), out))
+            await stream.publish(said("before"), source="x")
+            await out.wait("before")
+            server.kill()
+            await asyncio.sleep(0.05)
+            server.start()
+            await stream.publish(said("after"), source="x")
+            lines = await out.wait("after")
+            following.cancel()
+        assert [line.split()[2] for line in lines] == ["ROOM_OPENED", "TRANSCRIPT", "TRANSCRIPT"]
+        server.kill()
+        with pytest.raises(StreamUnavailableError):
+            await tail(client, TailOptions(room="lobby", from_id="0", follow=False), out)
+    finally:
+        await client.aclose()
+        server.remove()
+
+
+@pytest.mark.parametrize(
+    ("options", "setting"),
+    [
+        (TailOptions(from_id="yesterday"), "--from"),
+        (TailOptions(from_id="1-2-3"), "--from"),
+        (TailOptions(room="a room"), "room"),
+    ],
+)
+async def test_a_wrong_option_names_the_setting(
+    redis_client: Redis, options: TailOptions, setting: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        await tail(redis_client, options, Shown())
+    assert caught.value.setting == setting
+
+
+def test_words_cannot_steer_the_terminal() -> None:
+    line = tail_lines.readable(recorded(said("\x1b[2Jgone\rline\u202e")), with_room=False)
+    assert line.plain.endswith(r"ann: \x1b[2Jgone\rline\u202e")
+
+
+def test_unheard_words_are_struck_out_and_heard_ones_are_not() -> None:
+    for event in (UTTERANCE, INTERRUPTION):
+        line = tail_lines.readable(recorded(event), with_room=True)
+        [struck] = [span for span in line.spans if "strike" in str(span.style)]
+        assert line.plain[struck.start : struck.end] == "is that rivers flow down."
+        assert "The first point ~~is that" in tail_lines.plain(line)
+    whole = UTTERANCE.model_copy(update={"heard_text": UTTERANCE.generated_text})
+    assert "~~" not in tail_lines.plain(tail_lines.readable(recorded(whole), with_room=True))
+    nothing = UTTERANCE.model_copy(update={"heard_text": ""})
+    assert tail_lines.plain(tail_lines.readable(recorded(nothing), with_room=True)).endswith(
+        "host: ~~The first point is that rivers flow down.~~"
+    )
+
+
+@given(recorded_entries())
+def test_every_entry_has_one_readable_line_and_one_document(entry: Recorded) -> None:
+    for line in (tail_lines.readable(entry, with_room=True), tail_lines.readable(entry, with_room=False)):
+        assert len(line.plain.splitlines()) == 1
+        assert len(tail_lines.plain(line).splitlines()) == 1
+    document = tail_lines.document(entry)
+    assert "\n" not in document
+    shown = json.loads(document)
+    assert (shown["id"], shown["seq"], shown["type"]) == (entry.id, entry.seq, entry.type)
+
+
+def test_gaps_and_forks_have_documents() -> None:
+    assert json.loads(tail_lines.missed_document(Gap("r", "s", 3, 6))) == {
+        "missed": {"room": "r", "session": "s", "after_seq": 3, "before_seq": 6, "missing": 2}
+    }
+    fork = Fork("r", "s", 4, "9-0", "3-0", "8-0")
+    assert json.loads(tail_lines.missed_document(fork))["fork"]["prev"] == "3-0"
+    assert "forks at seq 4" in tail_lines.missed_line(fork).plain
