@@ -98,6 +98,15 @@ class UniversalHostAgent:
         """Under this id the session service keeps the conversation."""
         return self._brain.session_id
 
+    @property
+    def saying(self) -> tuple[str, str]:
+        """What has been heard of the current turn by now, and all that was made of it; empty between turns."""
+        turn = self._brain.turn
+        if turn is None or not turn.begun:
+            return "", ""
+        playout = self._output.playout(turn.utterance_id)
+        return turn.timeline.split(playout.heard_ms).heard, turn.timeline.generated_text
+
     async def __aenter__(self) -> Self:
         self._tasks = await asyncio.TaskGroup().__aenter__()
         self._run = self._tasks.create_task(self.run())

@@ -11,52 +11,22 @@ from rich.table import Table
 from rich.text import Text
 
 from streams import events as ev
+from swarm.tail_lines import readable, unheard
 
 if TYPE_CHECKING:
     from streams.events import Recorded
 
-SHOWN_LINES = 14
+SHOWN_LINES = 16
+NOISE = frozenset(("STATE_CHANGED", "FLOOR_REQUESTED", "FLOOR_QUEUED", "ROOM_OPENED", "USAGE"))
 
 
 def said(heard: str, generated: str) -> Text:
     """Return what was said, the unheard rest struck out."""
-    text = Text(heard.strip())
-    rest = (
-        generated.strip()[len(heard.strip()) :].strip() if generated.strip().startswith(heard.strip()) else ""
-    )
+    text = Text(heard)
+    rest = unheard(generated, heard)
     if rest:
-        text.append(" ")
-        text.append(rest, style="strike dim")
+        text.append(f" {rest}", style="strike dim")
     return text
-
-
-def line(entry: Recorded) -> Text | None:
-    """Return one event as a line for people, or None for those that would only be noise."""
-    match entry.event:
-        case ev.FloorGranted(participant=who):
-            return Text(f"the stick goes to {who} (token {entry.token})", style="cyan")
-        case ev.FloorReleased(participant=who):
-            return Text(f"{who} gives the stick back", style="cyan dim")
-        case ev.FloorRevoked(participant=who, by=by, reason=reason):
-            return Text(f"{by} takes the stick from {who}: {reason}", style="bold red")
-        case ev.FloorExpired(participant=who):
-            return Text(f"the lease of {who} lapsed", style="bold red")
-        case ev.Interruption(interrupted=who, interruptor=by, reason=reason):
-            return Text(f"INTERRUPTION: {by} cuts {who} off ({reason})", style="bold red")
-        case ev.Backchannel(by=by, speaker=who, held_ms=held, words=words):
-            return Text(f"BACKCHANNEL: {by} {words!r}; {who} goes on ({held:.0f} ms held)", style="green")
-        case ev.FalseInterruption(by=by, speaker=who, held_ms=held):
-            return Text(f"FALSE_INTERRUPTION by {by}; {who} goes on ({held:.0f} ms held)", style="yellow")
-        case ev.Transcript(participant=who, text=text, final=True):
-            return Text(f"{who}: “{text}”", style="magenta")
-        case ev.Utterance(participant=who, heard_text=heard, generated_text=generated):
-            return Text(f"{who}: ", style="bold").append_text(said(heard, generated))
-        case ev.AgentFailed(participant=who, what=what, recovery=recovery):
-            return Text(f"AGENT_FAILED {who}: {what} {recovery}", style="bold yellow")
-        case ev.RecordGap(lost=lost, reason=reason):
-            return Text(f"RECORD_GAP: {lost} events lost ({reason})", style="bold yellow")
-        case _:
-            return None
 
 
 class LiveView:
@@ -91,9 +61,8 @@ class LiveView:
                 self._saying[who] = said(heard, generated)
             case _:
                 pass
-        shown = line(entry)
-        if shown is not None:
-            self._lines.append(shown)
+        if entry.type not in NOISE:
+            self._lines.append(readable(entry, with_room=False))
 
     def saying(self, who: str, heard: str, generated: str) -> None:
         """Show what `who` is saying at this moment, the part that is not yet heard dimmed."""
