@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import ssl
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,10 +21,12 @@ from adapters.errors import RoomUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
 
 URL, KEY, SECRET, TOKEN = "LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_TOKEN"
 _TOKEN_TTL = timedelta(hours=6)
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
+_LATE_LINES_S = 1.0
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 _URL_CURE = "Set it to the server's address, such as ws://127.0.0.1:7880"
 _REACH_CURE = "Start livekit-server there, or correct the address"
@@ -148,31 +151,42 @@ def without_tokens(text: str) -> str:
     return _JWT.sub("[token]", text)
 
 
-class _TokenFilter(logging.Filter):
+class _ClientLog(logging.Filter):
     """Strikes tokens out of the client library's log lines, and keeps back those of a failing connect.
 
-    The error that is raised says the same in one line.
+    The error that is raised says the same in one line. The library's lines come late, from a thread.
     """
 
-    connecting = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self._connecting = 0
+        self._quiet_until_s = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
         redacted = without_tokens(message)
         if redacted != message:
             record.msg, record.args = redacted, ()
-        return self.connecting == 0 or logging.getLogger("livekit").isEnabledFor(logging.DEBUG)
+        quiet = self._connecting > 0 or time.monotonic() < self._quiet_until_s
+        return not quiet or logging.getLogger("livekit").isEnabledFor(logging.DEBUG)
+
+    def failed(self) -> None:
+        """The connect that is going on has failed."""
+        self._quiet_until_s = time.monotonic() + _LATE_LINES_S
+
+    @contextmanager
+    def connecting(self) -> Generator[_ClientLog]:
+        self._connecting += 1
+        try:
+            yield self
+        finally:
+            self._connecting -= 1
 
 
-_token_filter = _TokenFilter()
+_client_log = _ClientLog()
 
 
-@contextmanager
-def quiet_connect() -> Generator[None]:
+def quiet_connect() -> AbstractContextManager[_ClientLog]:
     """For the time of a connect; from the first one on, tokens stay out of the library's log."""
-    logging.getLogger("livekit").addFilter(_token_filter)
-    _token_filter.connecting += 1
-    try:
-        yield
-    finally:
-        _token_filter.connecting -= 1
+    logging.getLogger("livekit").addFilter(_client_log)
+    return _client_log.connecting()

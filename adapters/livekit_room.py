@@ -105,8 +105,11 @@ class LiveKitRoom:
             room = rtc.Room()
             stack.push_async_callback(self._leave, room)
             self._subscribe(room)
-            await self._join(room, token, rtc.ConnectError)
-            self._stack = stack.pop_all()
+            refusal = await self._refusal(room, token)
+            if refusal is None:
+                self._stack = stack.pop_all()
+        if refusal is not None:
+            raise refusal  # without its cause, whose text quotes the token
         self._room = room
         self._identity = room.local_participant.identity
         self._name = room.name
@@ -151,22 +154,22 @@ class LiveKitRoom:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _join(self, room: rtc.Room, token: str, connect_error: type[Exception]) -> None:
+    async def _refusal(self, room: rtc.Room, token: str) -> RoomUnavailableError | None:
+        """Connect; say why it failed. Not raised here: a task group would wrap it."""
         from livekit import rtc
 
-        refusal: RoomUnavailableError | None = None
-        try:
-            with quiet_connect():
+        options = rtc.RoomOptions(connect_timeout=CONNECT_LIMIT_S / 2)
+        with quiet_connect() as connecting:
+            try:
                 async with asyncio.timeout(CONNECT_LIMIT_S):
-                    await room.connect(
-                        self._access.url, token, rtc.RoomOptions(connect_timeout=CONNECT_LIMIT_S / 2)
-                    )
-        except TimeoutError:
-            refusal = self._access.unreachable(f"does not let us in within {CONNECT_LIMIT_S:.0f} s")
-        except connect_error as error:
-            refusal = self._access.refusal(str(error))
-        if refusal is not None:
-            raise refusal  # without its cause, whose text quotes the token
+                    await room.connect(self._access.url, token, options)
+            except TimeoutError:
+                connecting.failed()
+                return self._access.unreachable(f"does not let us in within {CONNECT_LIMIT_S:.0f} s")
+            except rtc.ConnectError as error:
+                connecting.failed()
+                return self._access.refusal(str(error))
+        return None
 
     async def _leave(self, room: rtc.Room) -> None:
         was_in, self._room = self._room is not None, None
