@@ -21,8 +21,40 @@ class StaleTokenError(SwarmError):
     """A command names a token that is not the current one (any more)."""
 
     def __init__(self, *, room: str, participant: str, token: int, current: int) -> None:
-        super().__init__(f"token {token} of {participant!r} in room {room!r} is not the current one ({current})")
+        super().__init__(
+            f"token {token} of {participant!r} in room {room!r} is not the current one ({current})"
+        )
         self.room = room
         self.participant = participant
         self.token = token
         self.current = current
+
+
+class FloorDeniedError(SwarmError):
+    """A request was refused or ended without the floor; `reason` says which."""
+
+    def __init__(self, *, room: str, participant: str, request_id: str, reason: str) -> None:
+        super().__init__(f"the floor of room {room!r} was not granted to {participant!r}: {reason}")
+        self.room = room
+        self.participant = participant
+        self.request_id = request_id
+        self.reason = reason
+
+
+class NotPermittedError(SwarmError):
+    """A command that only a chair may give."""
+
+    def __init__(self, *, participant: str, role: str, command: str) -> None:
+        super().__init__(f"{participant!r} (role {role!r}) may not {command}: only a host or a chair may")
+        self.participant = participant
+        self.role = role
+        self.command = command
+
+
+class InvalidCommandError(SwarmError):
+    """The floor does not understand a command; `what` names the part."""
+
+    def __init__(self, *, command: str, what: str) -> None:
+        super().__init__(f"{command}: {what} makes no sense")
+        self.command = command
+        self.what = what

@@ -1,0 +1,154 @@
+"""The grants that one process holds in one room: renewed in time, ended by whatever tells of their end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from streams import events as ev
+from streams.errors import StreamUnavailableError
+from swarm import floor_commands as fc
+from swarm.grant import Grant, Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from streams.events import Recorded
+    from swarm.floor_link import Answer, FloorLink
+    from swarm.grant import GrantCalls
+
+logger = logging.getLogger(__name__)
+
+RENEWALS_A_LEASE = 3
+_RETRY_S = 0.05
+
+
+class Holdings:
+    """Live grants by token. `spawn` runs a coroutine in the stick's task group."""
+
+    def __init__(
+        self,
+        link: FloorLink,
+        calls: GrantCalls,
+        *,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        clock: Callable[[], float],
+        margin_s: float,
+    ) -> None:
+        self._link = link
+        self._calls = calls
+        self._spawn = spawn
+        self._clock = clock
+        self._margin_s = margin_s
+        self._live: dict[int, Grant] = {}
+        self._over = 0
+        self._over_how = Lost("stale")
+
+    @property
+    def live(self) -> tuple[Grant, ...]:
+        """The grants that have not ended."""
+        return tuple(self._live.values())
+
+    def get(self, token: int) -> Grant | None:
+        """Return the live grant with this token."""
+        return self._live.get(token)
+
+    def add(self, answer: Answer, granted: fc.Granted, reason: str = "") -> Grant:
+        """Return the grant that an answer brought, renewed from now on.
+
+        It has ended already where an event that overtook the answer said so.
+        """
+        known = self._live.get(granted.token)
+        if known is not None:
+            known.extend(granted, answer.sent_s)
+            return known
+        grant = Grant(
+            granted,
+            calls=self._calls,
+            clock=self._clock,
+            sent_s=answer.sent_s,
+            received_s=answer.received_s,
+            margin_s=self._margin_s,
+            reason=reason,
+        )
+        if granted.token <= self._over:
+            grant.end(self._over_how)
+            return grant
+        self._live[granted.token] = grant
+        grant.on_lost(lambda _: self._forget(grant))
+        self._spawn(self._renew(grant))
+        return grant
+
+    def saw_token(self, token: int, holder: str) -> None:
+        """Note that `token` was granted: whoever holds a lower one has lost it."""
+        for grant in self.live:
+            if grant.token < token:
+                grant.end(Lost("superseded", holder))
+
+    def saw(self, recorded: Recorded) -> None:
+        """Take note of an event of the floor."""
+        token = recorded.token
+        if token is None:
+            return
+        match recorded.event:
+            case ev.FloorGranted(participant=holder):
+                self.saw_token(token, holder)
+            case ev.FloorRevoked(reason=reason, by=by):
+                self._ended(token, Lost(reason or "revoked", by))
+            case ev.FloorExpired(reason=reason):
+                self._ended(token, Lost(reason or "lease"))
+            case ev.FloorReleased(reason=reason):
+                self._ended(token, Lost(reason or "released"))
+            case ev.FloorRevoking(grace_ms=grace_ms):
+                grant = self._live.get(token)
+                if grant is not None:
+                    grant.shorten(self._clock() + grace_ms / 1000 - self._margin_s)
+            case _:
+                pass
+
+    def end_all(self, how: Lost) -> None:
+        """End every grant here, without a word to Redis."""
+        for grant in self.live:
+            grant.end(how)
+
+    def _forget(self, grant: Grant) -> None:
+        self._live.pop(grant.token, None)
+
+    def _ended(self, token: int, how: Lost) -> None:
+        if token > self._over:
+            self._over, self._over_how = token, how
+        grant = self._live.get(token)
+        if grant is not None:
+            grant.end(how)
+
+    async def _renew(self, grant: Grant) -> None:
+        next_s = self._clock() + grant.lease_ms / 1000 / RENEWALS_A_LEASE
+        while await self._lasts(grant, next_s):
+            left_s = grant.may_speak_until_s - self._clock()
+            try:
+                command = fc.Renew(participant=grant.participant, token=grant.token)
+                answer = await self._link.send(command, grant.participant, limit_s=max(0.01, left_s))
+            except StreamUnavailableError as error:
+                logger.info("swarm.renewal_failed", extra={"token": grant.token, "reason": error.reason})
+                next_s = self._clock() + _RETRY_S
+                continue
+            if grant.lost.is_set():
+                return
+            if not isinstance(answer.outcome, fc.Granted):
+                grant.end(Lost("stale"))
+            elif not grant.extend(answer.outcome, answer.sent_s):
+                # The lapse was noticed here first; Redis was told to go on, and is told to stop.
+                await self._calls.give_back(grant, to="", tail_done=False, reason="lease")
+            next_s = self._clock() + grant.lease_ms / 1000 / RENEWALS_A_LEASE
+
+    async def _lasts(self, grant: Grant, until_s: float) -> bool:
+        """Wait until then; False as soon as the grant has ended or lapsed."""
+        lapses_s = grant.may_speak_until_s
+        try:
+            async with asyncio.timeout(max(0.0, min(until_s, lapses_s) - self._clock())):
+                await grant.lost.wait()
+        except TimeoutError:
+            if self._clock() >= grant.may_speak_until_s:
+                grant.end(Lost("lease"))
+        return not grant.lost.is_set()

@@ -1,0 +1,299 @@
+"""The talking stick of one room, as one process uses it. The rules are in `swarm.floor`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Self
+
+from streams import events as ev
+from streams.connection import backoff_s, redis_client
+from streams.errors import StreamUnavailableError
+from streams.hub import StreamHub
+from swarm import floor_commands as fc
+from swarm.errors import FloorDeniedError
+from swarm.floor_client import FloorClient
+from swarm.floor_link import why_not
+from swarm.grant import Grant, Lost
+from swarm.holdings import Holdings
+from swarm.participant import Priority
+from swarm.spawning import Spawning
+from swarm.take_ups import TakeUps
+from swarm.waiters import Waiters
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from types import TracebackType
+
+    from redis.asyncio import Redis
+
+    from streams.events import Recorded
+    from swarm.floor_link import Answer
+    from swarm.floor_state import FloorSettings
+    from swarm.grant import Grants
+    from swarm.participant import Participant
+    from swarm.waiters import Waiter
+
+logger = logging.getLogger(__name__)
+
+CLEANUP_S = 1.0
+"""Longest wait for the calls that tidy up."""
+_ASK_AGAIN = ("expired", "revoked", "unknown")
+"""Ends of a request that its participant knew nothing of: the grant came and went, or Redis forgot it."""
+
+
+class TalkingStick(FloorClient):
+    """Asks for the floor of one room, holds it, hands it on; `async with TalkingStick(redis, room) as stick`.
+
+    One script call for each command, in which the change and its events are written together. Who waits is
+    woken by the room's stream (`hub`, or one of its own) and by one timer at the next known deadline.
+    `settings` are the room's if this is the first to use its floor. `margin_ms` is how long before the
+    lease a grant ends locally; a call that takes longer than `call_limit_s` counts as Redis being away.
+
+    Commands raise StreamUnavailableError where Redis is away, InvalidEventError for an impossible name, and
+    InvalidCommandError for what the floor does not understand. A denial is a value.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        room: str,
+        *,
+        hub: StreamHub | None = None,
+        settings: FloorSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        margin_ms: int = 100,
+        call_limit_s: float = 2.0,
+    ) -> None:
+        super().__init__(redis, room, settings=settings, clock=clock, call_limit_s=call_limit_s)
+        self._owns_hub = hub is None
+        self._hub = StreamHub(redis, clock=clock) if hub is None else hub
+        self._spawning = Spawning()
+        self._waiters = Waiters(self._link, source=self._source, clock=clock)
+        self._holdings = Holdings(
+            self._link, self, spawn=self._spawning.spawn, clock=clock, margin_s=margin_ms / 1000
+        )
+        self._take_ups = TakeUps(self._link, self._holdings, waited_for=self._waiters.waits)
+        self._exit = contextlib.AsyncExitStack()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(
+        cls, url: str, room: str, *, settings: FloorSettings | None = None
+    ) -> AsyncGenerator[TalkingStick]:
+        """Connect to the Redis at `url` for the length of an `async with`.
+
+        Raises:
+            ValueError: the URL is no Redis URL.
+            StreamUnavailableError: Redis did not answer.
+        """
+        redis = redis_client(url)
+        try:
+            async with cls(redis, room, settings=settings) as stick:
+                yield stick
+        finally:
+            await redis.aclose()
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as entering:
+            if self._owns_hub:
+                await entering.enter_async_context(self._hub)
+            await self._link.start()
+            watch = await self._hub.watch(self.room, self._saw)
+            entering.callback(watch.close)
+            await entering.enter_async_context(self._spawning)
+            self._spawning.spawn(self._waiters.keep_time())
+            entering.push_async_callback(self._end)
+            self._exit = entering.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._exit.__aexit__(exc_type, exc, traceback)
+
+    @contextlib.asynccontextmanager
+    async def hold(
+        self,
+        participant: Participant,
+        *,
+        priority: Priority = Priority.NORMAL,
+        reason: str = "",
+        timeout_s: float | None = None,
+        observed_token: int | None = None,
+    ) -> AsyncGenerator[Grant]:
+        """Hold the floor for the length of the body, once it is granted; renewed in the background.
+
+        Let your audio die away before the body ends: the release says that it has. Where the body fails or is
+        cancelled, the next holder stays silent for the room's guard instead. The body is not told when the
+        grant is lost: ask `grant.valid()`, or await `grant.lost`. Cancelling leaves nothing behind.
+
+        Raises:
+            FloorDeniedError: the request was refused, or ended without a grant.
+            TimeoutError: not granted within `timeout_s`; the request is withdrawn.
+        """
+        grant = await self._acquire(participant, priority, reason, timeout_s, observed_token)
+        tail_done = False
+        try:
+            yield grant
+            tail_done = True
+        finally:
+            await grant.release(tail_done=tail_done)
+
+    async def wait_granted(self, participant: Participant, request_id: str, *, reason: str = "") -> Grant:
+        """Wait for the grant of a request, and take it up. Redis may go away and come back meanwhile.
+
+        Raises:
+            FloorDeniedError: the request ended otherwise, or is not known.
+        """
+        with self._waiters.waiting(request_id, participant.identity) as waiter:
+            waiter.wake()
+            return await self._wait(waiter, request_id, reason)
+
+    def grants(self, participant: Participant) -> Grants:
+        """Return an async iterator over the grants of `participant`, whoever asked for them.
+
+        A grant that it holds already is taken up too. Grants that this stick's `hold` or `wait_granted` waits
+        for go there. As long as nobody iterates, nothing is taken up and grants lapse.
+        """
+        grants = self._take_ups.open(participant.identity)
+        self._spawning.spawn(self._take_ups.take_up_current(participant.identity))
+        return grants
+
+    def preempt_soon(self, person: str | Participant, observed_token: int, reason: str = "") -> None:
+        """Have `preempt` called beside the caller; a failure is logged. Never waits."""
+        self._spawning.see_through("preempt", lambda: self.preempt(person, observed_token, reason=reason))
+
+    def report_first_audio(self, grant: Grant) -> None:
+        """See `Grant.taken`."""
+        command = fc.Take(participant=grant.participant, token=grant.token)
+        self._spawning.see_through("take", lambda: self._link.send(command, grant.participant))
+
+    async def give_back(self, grant: Grant, *, to: str, tail_done: bool, reason: str) -> bool:
+        """See `Grant.release`."""
+        command = fc.Release(
+            participant=grant.participant, token=grant.token, tail_done=tail_done, to=to, reason=reason
+        )
+        try:
+            answer = await self._tidy(command)
+        except StreamUnavailableError as error:
+            logger.warning("swarm.release_failed", extra={"token": grant.token, "reason": error.reason})
+            return False
+        except asyncio.CancelledError:
+            # The call may or may not have arrived: it is repeated, which changes nothing if it had.
+            self._spawning.see_through("release", lambda: self._tidy(command))
+            raise
+        return isinstance(answer.outcome, fc.Changed)
+
+    async def _acquire(
+        self,
+        participant: Participant,
+        priority: Priority,
+        reason: str,
+        timeout_s: float | None,
+        observed_token: int | None,
+    ) -> Grant:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                request_id = self.new_request_id()
+                try:
+                    grant = await self._ask_and_wait(
+                        participant, request_id, priority, reason, observed_token
+                    )
+                except BaseException as error:
+                    if isinstance(error, FloorDeniedError):
+                        if error.reason in _ASK_AGAIN:
+                            continue
+                        raise
+                    await self._abandon(participant.identity, request_id)
+                    raise
+                return grant
+
+    async def _ask_and_wait(
+        self,
+        participant: Participant,
+        request_id: str,
+        priority: Priority,
+        reason: str,
+        observed_token: int | None,
+    ) -> Grant:
+        with self._waiters.waiting(request_id, participant.identity) as waiter:
+            answer = await self._ask(participant, request_id, priority, reason, "", observed_token)
+            match answer.outcome:
+                case fc.Granted() as granted:
+                    return self._holdings.add(answer, granted, reason)
+                case fc.Queued():
+                    return await self._wait(waiter, request_id, reason)
+                case outcome:
+                    raise self._denied(participant.identity, request_id, outcome)
+
+    async def _wait(self, waiter: Waiter, request_id: str, reason: str) -> Grant:
+        delays = backoff_s()
+        command = fc.Confirm(participant=waiter.participant, request_id=request_id)
+        while True:
+            await waiter.hint()
+            try:
+                answer = await self._link.send(command, waiter.participant)
+            except StreamUnavailableError as error:
+                logger.info("swarm.floor_away", extra={"reason": error.reason})
+                await asyncio.sleep(next(delays))
+                waiter.wake()
+                continue
+            delays = backoff_s()
+            match answer.outcome:
+                case fc.Granted() as granted:
+                    return self._holdings.add(answer, granted, reason)
+                case fc.Queued():
+                    pass
+                case outcome:
+                    raise self._denied(waiter.participant, request_id, outcome)
+
+    def _denied(self, participant: str, request_id: str, outcome: fc.Outcome) -> FloorDeniedError:
+        return FloorDeniedError(
+            room=self.room, participant=participant, request_id=request_id, reason=why_not(outcome)
+        )
+
+    # What events and answers tell
+
+    def _saw_answer(self, answer: Answer) -> None:
+        super()._saw_answer(answer)
+        self._holdings.saw_token(answer.outlook.token, answer.outlook.holder)
+        self._waiters.saw_answer(answer)
+
+    def _saw(self, recorded: Recorded) -> None:
+        self._token = max(self._token, recorded.token or 0)
+        self._holdings.saw(recorded)
+        event = recorded.event
+        if isinstance(event, ev.FloorGranted) and recorded.token is not None:
+            wanted = self._take_ups.wanted(event.participant) and not self._waiters.waits(event.request_id)
+            if wanted and self._spawning.open:
+                self._spawning.spawn(self._take_ups.take_up(event.participant, recorded.token, event.reason))
+        self._waiters.saw(recorded, subscribed=self._take_ups.wanted)
+
+    # Loose ends
+
+    async def _tidy(self, command: fc.Release | fc.Withdraw) -> Answer:
+        return await self._link.send(command, command.participant, limit_s=CLEANUP_S)
+
+    async def _abandon(self, participant: str, request_id: str) -> None:
+        command = fc.Withdraw(participant=participant, request_id=request_id, reason="not wanted any more")
+        self._spawning.see_through("withdraw", lambda: self._tidy(command))
+        await self._spawning.settle(CLEANUP_S)
+
+    def _release_at_end(self, grant: Grant) -> None:
+        command = fc.Release(
+            participant=grant.participant, token=grant.token, tail_done=False, reason="stick closed"
+        )
+        grant.end(Lost("stick closed"))
+        self._spawning.see_through("release", lambda: self._tidy(command))
+
+    async def _end(self) -> None:
+        self._take_ups.close()
+        for grant in self._holdings.live:
+            self._release_at_end(grant)
+        await self._spawning.settle(CLEANUP_S)

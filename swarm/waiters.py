@@ -1,0 +1,148 @@
+"""Who waits for the floor in one process, and when to look again: at the next known deadline, not before."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from streams import events as ev
+from streams.errors import StreamUnavailableError
+from swarm import floor_commands as fc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from streams.events import Recorded
+    from swarm.floor_link import Answer, FloorLink
+
+logger = logging.getLogger(__name__)
+
+JITTER_S = 0.03
+"""Processes that wait for one deadline spread over this, so that one finds it first and tells the others."""
+RECHECK_S = 10.0
+"""When to look again where no deadline is known: for what no event tells, as a Redis that lost its data."""
+_AWAY_S = 0.25
+
+
+class Waiter:
+    """One request that waits in this process."""
+
+    def __init__(self, participant: str) -> None:
+        self.participant = participant
+        self._hint = asyncio.Event()
+
+    async def hint(self) -> None:
+        """Return when it is time to ask again. A hint: the state is what counts."""
+        await self._hint.wait()
+        self._hint.clear()
+
+    def wake(self) -> None:
+        """Give the hint."""
+        self._hint.set()
+
+
+class Waiters:
+    """The waiting requests by id, woken by events; and one timer for all of them."""
+
+    def __init__(self, link: FloorLink, *, source: str, clock: Callable[[], float]) -> None:
+        self._link = link
+        self._source = source
+        self._clock = clock
+        self._waiting: dict[str, Waiter] = {}
+        self._expected: dict[str, str] = {}
+        self._due_s: float | None = None
+        self._told_us = 0
+        self._token = 0
+        self._changed = asyncio.Event()
+
+    @contextmanager
+    def waiting(self, request_id: str, participant: str) -> Generator[Waiter]:
+        """Have a request woken while the body runs."""
+        waiter = self._waiting[request_id] = Waiter(participant)
+        self._changed.set()
+        try:
+            yield waiter
+        finally:
+            self._waiting.pop(request_id, None)
+
+    def waits(self, request_id: str) -> bool:
+        """Return whether somebody here waits for this request."""
+        return request_id in self._waiting
+
+    def saw_answer(self, answer: Answer) -> None:
+        """Take note of the deadline and the holder in an answer."""
+        outlook = answer.outlook
+        if outlook.now_us < self._told_us:
+            return
+        self._told_us = outlook.now_us
+        self._set_due(None if outlook.due_in_ms is None else answer.received_s + outlook.due_in_ms / 1000)
+        if outlook.token > self._token:
+            self._token = outlook.token
+            for waiter in self._waiting.values():
+                if waiter.participant == outlook.holder:
+                    waiter.wake()
+
+    def saw(self, recorded: Recorded, *, subscribed: Callable[[str], bool]) -> None:
+        """Take note of an event; `subscribed` says for whose queued requests the timer is kept."""
+        match recorded.event:
+            case ev.FloorGranted(request_id=request_id, lease_ms=lease_ms):
+                self._token = max(self._token, recorded.token or 0)
+                self._over(request_id)
+                self._due_from_event(recorded, lease_ms)
+            case ev.FloorDenied(request_id=request_id) | ev.FloorWithdrawn(request_id=request_id):
+                self._over(request_id)
+            case ev.FloorQueued(participant=who, request_id=request_id) if subscribed(who):
+                self._expected[request_id] = who
+                self._changed.set()
+            case ev.FloorRevoking(grace_ms=grace_ms):
+                self._due_from_event(recorded, grace_ms)
+            case _:
+                pass
+
+    async def keep_time(self) -> None:
+        """Have what is due happen, as soon as a deadline passes that somebody here waits for."""
+        while True:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(self._wait_s()):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self._tick()
+
+    def _wait_s(self) -> float | None:
+        if not self._waiting and not self._expected:
+            return None
+        if self._due_s is None:
+            return RECHECK_S
+        return max(0.0, self._due_s - self._clock()) + random.uniform(0.001, JITTER_S)
+
+    async def _tick(self) -> None:
+        recheck = self._due_s is None
+        try:
+            await self._link.send(fc.Tick(), self._source)
+        except StreamUnavailableError as error:
+            logger.info("swarm.floor_away", extra={"reason": error.reason})
+            self._due_s = self._clock() + _AWAY_S * random.uniform(0.5, 1.5)
+            return
+        if recheck:
+            for waiter in self._waiting.values():
+                waiter.wake()
+
+    def _over(self, request_id: str) -> None:
+        self._expected.pop(request_id, None)
+        waiter = self._waiting.get(request_id)
+        if waiter is not None:
+            waiter.wake()
+
+    def _due_from_event(self, recorded: Recorded, in_ms: int) -> None:
+        if recorded.at_ms * 1000 > self._told_us:
+            self._told_us = recorded.at_ms * 1000
+            self._set_due(self._clock() + in_ms / 1000)
+
+    def _set_due(self, due_s: float | None) -> None:
+        self._due_s = due_s
+        if self._waiting or self._expected:
+            self._changed.set()
