@@ -157,7 +157,7 @@ def decode_entry(entry_id: Text, fields: Mapping[Any, Any] | Iterable[Any]) -> R
     Raises:
         InvalidEventError: a field is missing or malformed, or the data breaks the schema; with the entry id.
     """
-    own_id = _text(entry_id)
+    own_id = _checked(entry_id)
     try:
         return _decode(own_id, _as_dict(fields))
     except InvalidEventError as error:
@@ -207,20 +207,23 @@ def _number(fields: dict[str, str], name: str) -> int:
     return int(value)
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.decode()
-    text = str(value)
-    if not text.isascii():
-        text.encode()  # raises for what a client's surrogateescape made of bytes that are no UTF-8
-    return text
+def text(value: object) -> str:
+    """Return what a client replied as text, whether it decodes or not."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _checked(value: object) -> str:
+    checked = text(value)
+    if not checked.isascii():
+        checked.encode()  # raises for what a client's surrogateescape made of bytes that are no UTF-8
+    return checked
 
 
 def _as_dict(fields: Mapping[Any, Any] | Iterable[Any]) -> dict[str, str]:
     if isinstance(fields, Mapping):
         mapping = cast("Mapping[Any, Any]", fields)
-        return {_text(name): _text(value) for name, value in mapping.items()}
-    flat = [_text(part) for part in fields]
+        return {_checked(name): _checked(value) for name, value in mapping.items()}
+    flat = [_checked(part) for part in fields]
     if len(flat) % 2:
         raise InvalidEventError("a field has no value")
     return dict(zip(flat[::2], flat[1::2], strict=True))

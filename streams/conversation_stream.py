@@ -12,16 +12,11 @@ from redis.exceptions import RedisError
 
 from streams import keys, rooms, scripts
 from streams.clock import ServerClock
-from streams.codec import EncodedEvent, as_read, decode_entry, encode_event
+from streams.codec import decode_entry, encode_event
 from streams.connection import TIMEOUT_S, redis_client, retries_by_itself
-from streams.errors import (
-    ForeignTokenError,
-    InvalidEventError,
-    RequestTooOldError,
-    StreamUnavailableError,
-)
+from streams.errors import InvalidEventError, StreamUnavailableError
 from streams.events import Event, Recorded, RoomClosed
-from streams.request_ids import KEPT_MS, checked_request_id
+from streams.publish_call import PublishCall, written
 from streams.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -58,7 +53,6 @@ class ConversationStream:
         self._server_clock = server_clock or ServerClock(clock)
         self._publish = redis.register_script(scripts.load("streams", "publish.lua"))
         self._close = redis.register_script(scripts.load("streams", "close_room.lua"))
-        self._keys = [keys.stream(room), keys.meta(room), keys.tokens(room), keys.floor(room)]
         self._seen_session: str | None = None
         self._owns_redis = False
 
@@ -128,64 +122,25 @@ class ConversationStream:
             RequestTooOldError: the request id is older than KEPT_MS.
             StreamUnavailableError: no answer in time, or refused; whether the event was written is unknown.
         """
-        encoded = encode_event(event)
-        keys.checked_name(source, "source")
-        if request_id is not None:
-            checked_request_id(request_id)
-        elif retries_by_itself(self._redis):
+        if request_id is None and retries_by_itself(self._redis):
             # A client that sends a command again by itself would write the event twice.
             request_id = uuid.uuid4().hex
-        args = [
-            self._room,
-            encoded.kind,
-            encoded.type,
-            source,
-            encoded.data,
-            "" if occurred_ms is None else str(occurred_ms),
-            str(encoded.v),
-            "" if token is None else str(token),
-            traceparent or "",
-            self._session,
-            request_id or "",
-            str(KEPT_MS),
-        ]
-        script_keys = self._keys
-        if request_id is not None:
-            script_keys = [*script_keys, keys.request(self._room, request_id)]
+        call = PublishCall.of(
+            event,
+            room=self._room,
+            source=source,
+            token=token,
+            occurred_ms=occurred_ms,
+            request_id=request_id,
+            traceparent=traceparent,
+        )
         if self._seen_session is None:
             await self._answer(rooms.register(self._redis, self._room))
         sent_s = self._monotonic()
-        reply = await self._answer(self._publish(keys=script_keys, args=args))
+        reply = await self._answer(self._publish(keys=call.keys(), args=call.args(self._session)))
         received_s = self._monotonic()
-        match [_text(reply[0]), *reply[1:]]:
-            case ["new", entry_id, seq, session, prev, at_ms, late, now_us]:
-                self._server_clock.observe(int(now_us) / 1000, sent_s, received_s)
-                recorded = _recorded(
-                    event,
-                    encoded,
-                    room=self._room,
-                    source=source,
-                    entry_id=_text(entry_id),
-                    seq=int(seq),
-                    session=_text(session),
-                    prev=_text(prev),
-                    at_ms=int(at_ms),
-                    occurred_ms=occurred_ms,
-                    token=token,
-                    late=bool(late),
-                    traceparent=traceparent,
-                )
-            case ["again", now_us, entry_id, fields]:
-                self._server_clock.observe(int(now_us) / 1000, sent_s, received_s)
-                if not fields:
-                    raise InvalidEventError(
-                        f"the entry of request {request_id!r} was removed", entry_id=_text(entry_id)
-                    )
-                return decode_entry(entry_id, fields)
-            case ["old", age_ms]:
-                raise RequestTooOldError(request_id or "", int(age_ms), KEPT_MS)
-            case _:
-                raise ForeignTokenError(room=self._room, source=source, token=token or 0)
+        recorded, now_us = call.outcome(reply)
+        self._server_clock.observe(now_us / 1000, sent_s, received_s)
         await self._note_session(recorded.session)
         return recorded
 
@@ -201,23 +156,15 @@ class ConversationStream:
         event = RoomClosed(reason=reason)
         encoded = encode_event(event)
         args = [self._room, keys.checked_name(source, "source"), encoded.data]
-        reply = await self._answer(self._close(keys=self._keys[:2], args=args))
+        reply = await self._answer(
+            self._close(keys=[keys.stream(self._room), keys.meta(self._room)], args=args)
+        )
         if not reply:
             return None
-        entry_id, seq, session, prev, at_ms = reply
-        if _text(session) == self._session:
+        entry = written(event, encoded, room=self._room, source=source, written_as=reply)
+        if entry.session == self._session:
             self._session = uuid.uuid4().hex
-        return _recorded(
-            event,
-            encoded,
-            room=self._room,
-            source=source,
-            entry_id=_text(entry_id),
-            seq=int(seq),
-            session=_text(session),
-            prev=_text(prev),
-            at_ms=int(at_ms),
-        )
+        return entry
 
     async def read(
         self,
@@ -292,28 +239,3 @@ class ConversationStream:
 def log_invalid(error: InvalidEventError) -> None:
     """Log an entry that breaks the schema: its id and what is wrong, nothing of what it says."""
     logger.warning("streams.invalid_entry", extra={"entry_id": error.entry_id, "reason": error.reason})
-
-
-def _recorded(
-    event: Event,
-    encoded: EncodedEvent,
-    *,
-    at_ms: int,
-    entry_id: str,
-    occurred_ms: int | None = None,
-    **envelope: Any,
-) -> Recorded:
-    return Recorded(
-        id=entry_id,
-        kind=encoded.kind,
-        type=encoded.type,
-        v=encoded.v,
-        at_ms=at_ms,
-        occurred_ms=at_ms if occurred_ms is None else occurred_ms,
-        event=cast("Any", as_read(event, encoded)),
-        **envelope,
-    )
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from redis.exceptions import RedisError
 
 from streams import keys, rooms
+from streams.codec import text
 from streams.connection import backoff_s, block_ms, end_if_cancelled
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class RoomsReader:
         self.alive_at_s = self._clock()
         found: list[tuple[str, list[Entry]]] = []
         for raw_key, raw_entries in cast("list[tuple[Any, list[tuple[Any, Any]]]]", reply or []):
-            key, entries = _text(raw_key), [(_text(entry_id), fields) for entry_id, fields in raw_entries]
+            key, entries = text(raw_key), [(text(entry_id), fields) for entry_id, fields in raw_entries]
             last_id = entries[-1][0]
             if key == control_key:
                 self._control = (control_key, last_id)
@@ -142,7 +143,7 @@ class RoomsReader:
         for _, fields in entries:
             room = fields.get("room", fields.get(b"room"))
             if room:
-                self._cursors.setdefault(_text(room), self._first_id(_text(room)))
+                self._cursors.setdefault(text(room), self._first_id(text(room)))
 
     async def _end_block(self) -> None:
         if not self._blocked:
@@ -153,7 +154,3 @@ class RoomsReader:
                 pipeline.xadd(key, {"set": "changed"}, maxlen=1, approximate=False)
                 pipeline.pexpire(key, _CONTROL_LIFE_MS)
                 await pipeline.execute()
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from streams import keys, scripts
 from streams.background import Background
+from streams.codec import text
 from streams.connection import TIMEOUT_S, until_available
 from streams.reader import Entry, RoomsReader
 
@@ -118,7 +119,7 @@ class Relay:
             args += [entry_id, len(flat), *flat]
         script_keys = [keys.RELAY_LEASE, keys.RELAY_CURSORS, keys.ALL_ROOMS_STREAM]
         reply = [
-            _text(part)
+            text(part)
             for part in await until_available(
                 lambda: cast("Any", self._copy(keys=script_keys, args=args)), TIMEOUT_S
             )
@@ -127,8 +128,4 @@ class Relay:
 
     async def _stored_cursors(self) -> dict[str, str]:
         stored = await cast("Any", self._redis).hgetall(keys.RELAY_CURSORS)
-        return {_text(room): _text(cursor) for room, cursor in stored.items()}
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+        return {text(room): text(cursor) for room, cursor in stored.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from streams import keys, scripts
+from streams.codec import text
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -30,7 +31,7 @@ async def listed(redis: Redis) -> tuple[list[str], str]:
     # The position is read first: a room that is added in between shows twice rather than never.
     position = await last_id(redis, keys.ROOMS_OPENED)
     members = cast("set[Any]", await cast("Any", redis.smembers(keys.ROOMS)))
-    return sorted(_text(member) for member in members), position
+    return sorted(text(member) for member in members), position
 
 
 async def last_id(redis: Redis, stream_key: str) -> str:
@@ -40,8 +41,4 @@ async def last_id(redis: Redis, stream_key: str) -> str:
         redis.exceptions.RedisError: as the client does.
     """
     newest = cast("list[tuple[Any, Any]]", await redis.xrevrange(stream_key, count=1))
-    return _text(newest[0][0]) if newest else "0-0"
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return text(newest[0][0]) if newest else "0-0"

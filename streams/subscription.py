@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from redis.exceptions import RedisError
 
 from streams import keys, rooms
-from streams.codec import decode_entry
+from streams.codec import decode_entry, text
 from streams.connection import TIMEOUT_S, block_ms, until_available
 from streams.errors import InvalidEventError, StreamUnavailableError
 
@@ -92,7 +92,7 @@ class Subscription:
         )
         for _, entries in reply or ():
             for entry_id, fields in entries:
-                after = _text(entry_id)
+                after = text(entry_id)
                 try:
                     recorded = decode_entry(entry_id, fields)
                 except InvalidEventError as error:
@@ -110,7 +110,3 @@ class Subscription:
             return await until_available(request, limit_s)
         except RedisError as error:
             raise StreamUnavailableError(str(error)) from error
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -48,7 +48,10 @@ def path_redis_url() -> Iterator[str]:
 async def redis_client(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
     """An empty Redis: fakeredis, the embedded server, the one on PATH. For contract tests."""
     if request.param == "fake":
-        client: Redis = FakeAsyncRedis(decode_responses=True, encoding_errors="surrogateescape")
+        # A socket timeout would make redis-py lose cancellations (streams.connection).
+        client: Redis = FakeAsyncRedis(
+            decode_responses=True, encoding_errors="surrogateescape", socket_timeout=None
+        )
     else:
         name = "real_redis_url" if request.param == "embedded" else "path_redis_url"
         client = client_of(request.getfixturevalue(name))

@@ -57,12 +57,12 @@ async def test_rooms_from_before_and_rooms_that_appear_are_copied_in_order(redis
 
 
 async def test_a_copy_is_the_original_with_its_entry_id(redis_client: Redis) -> None:
-    raw = {"kind": "NEW", "type": "NOVELTY", "anything": "kept", "data": "not even JSON"}
+    raw = {"kind": "NEW", "type": "NOVELTY", "anything": "kept", "data": "not even JSON", "odd": b"\xff\x00"}
     entry_id = await redis_client.xadd(keys.stream("lobby"), raw)
     await redis_client.sadd(keys.ROOMS, "lobby")
     async with Relay(redis_client), asyncio.timeout(5):
         [(_, [(_, copy)])] = await redis_client.xread({keys.ALL_ROOMS_STREAM: "0"}, block=4000)
-    assert copy == {"entry_id": entry_id, **raw}
+    assert copy == {"entry_id": entry_id, **raw, "odd": "\udcff\x00"}
 
 
 async def test_the_next_relay_goes_on_where_the_last_one_stopped(redis_client: Redis) -> None:
