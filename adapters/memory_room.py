@@ -10,54 +10,24 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from adapters.audio import mono_samples, resample
+from adapters.audio import mono_samples
 from adapters.errors import NotConnectedError
 from adapters.ports import AudioFrame
 from adapters.track_format import TrackFormat
+from adapters.track_record import TrackRecord, mixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from adapters.ports import RoomListener
 
 _log = logging.getLogger(__name__)
 
-SAME_RUN_S = 0.045
-"""A frame that comes at most so late continues its track's last one in the recording: wake-ups
-jitter, and a pacer catches up three frames; a listener's jitter buffer hides both."""
 RECORD_LIMIT_S = 1800.0
 """What is said later is not recorded."""
-
-
-class _TrackRecord:
-    """What one track sounded like, on the room's timeline. Silence takes no memory."""
-
-    def __init__(self, sample_rate_hz: int) -> None:
-        self._rate_hz = sample_rate_hz
-        self._end = 0
-        self._pieces: list[tuple[int, NDArray[np.int16]]] = []
-
-    def add(self, mono: NDArray[np.int16], at_s: float) -> None:
-        due = round(at_s * self._rate_hz)
-        if due > self._end + SAME_RUN_S * self._rate_hz:
-            self._end = due
-        if mono.any():
-            self._pieces.append((self._end, mono))
-        self._end += len(mono)
-
-    @property
-    def length_s(self) -> float:
-        return self._end / self._rate_hz
-
-    def render(self, rate_hz: int) -> NDArray[np.int16]:
-        whole = np.zeros(self._end, dtype=np.int16)
-        for start, mono in self._pieces:
-            whole[start : start + len(mono)] = mono
-        return resample(whole, self._rate_hz, rate_hz)
 
 
 class InMemoryRoom:
@@ -78,7 +48,7 @@ class InMemoryRoom:
         self._record_limit_s = record_limit_s
         self._opened_s = clock()
         self._present: dict[str, InMemoryParticipant] = {}
-        self._records: dict[str, list[_TrackRecord]] = {}
+        self._records: dict[str, list[TrackRecord]] = {}
 
     @property
     def opened_s(self) -> float:
@@ -91,18 +61,7 @@ class InMemoryRoom:
 
     def recording(self, sample_rate_hz: int = 24_000) -> dict[str, NDArray[np.int16]]:
         """What each participant was heard to say: equally long, sample n is n / rate after `opened_s`."""
-        tracks = {
-            identity: [record.render(sample_rate_hz) for record in records]
-            for identity, records in self._records.items()
-        }
-        length = max((len(track) for each in tracks.values() for track in each), default=0)
-        mixed: dict[str, NDArray[np.int16]] = {}
-        for identity, each in tracks.items():
-            total = np.zeros(length, dtype=np.int32)
-            for track in each:
-                total[: len(track)] += track
-            mixed[identity] = np.clip(total, -32768, 32767).astype(np.int16)
-        return mixed
+        return mixed(self._records, sample_rate_hz)
 
     def close(self, reason: str = "room closed") -> None:
         """End the room for everybody."""
@@ -139,13 +98,13 @@ class InMemoryRoom:
         """Whether it is connected."""
         return self._present.get(participant.identity) is participant
 
-    def new_record(self, identity: str, sample_rate_hz: int) -> _TrackRecord:
+    def new_record(self, identity: str, sample_rate_hz: int) -> TrackRecord:
         """Room on the timeline for a new track."""
-        record = _TrackRecord(sample_rate_hz)
+        record = TrackRecord(sample_rate_hz)
         self._records.setdefault(identity, []).append(record)
         return record
 
-    def deliver(self, speaker: InMemoryParticipant, frame: AudioFrame, record: _TrackRecord) -> None:
+    def deliver(self, speaker: InMemoryParticipant, frame: AudioFrame, record: TrackRecord) -> None:
         """Record a frame and let everybody else hear it."""
         at_s = self._clock() - self._opened_s
         if at_s <= self._record_limit_s:

@@ -7,36 +7,241 @@ what is heard, the host decides what is said. This file only carries word from o
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from adapters.livekit_adapter import LiveKitAdapter
 from host_agent.ports import Prompt
 from streams import events as ev
 from streams.vocabulary import Decision, ParticipantKind, Verdict
-from swarm import allocation
-from swarm.participant import Priority
+from swarm.allocation import Candidate, first_named
+from swarm.participant import Participant, Priority
 
 if TYPE_CHECKING:
-    from adapters.livekit_adapter import LiveKitAdapter
-    from adapters.ports import Cut, Resumed, WordsHeard
+    from collections.abc import Callable
+
+    from adapters.ears import Ears
+    from adapters.ports import (
+        Cut,
+        Judge,
+        Resumed,
+        Room,
+        SpeechEnded,
+        SpeechProgress,
+        SpeechStarted,
+        WordsHeard,
+    )
     from host_agent.ports import TurnResult
-    from host_agent.universal_host_agent import UniversalHostAgent
     from streams.events import Recorded
     from streams.outbox import Outbox
-    from swarm.grant import Grant
-    from swarm.participant import Participant
+    from swarm.grant import Grant, Lost
     from swarm.roster import Roster
+    from swarm.session import AgentSpec
     from swarm.talking_stick import TalkingStick
 
 MAX_PROMPTS = 16
 MAX_HEARD = 40
+GO_ON = "You have the floor. Answer what was said last."
+TURN_PREFIX = "answer to "
+"""Begins the reason of a request that is made for a person's turn; the person's name follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeSettings:
-    """How an agent behaves around its turns."""
+def turn_of(reason: str) -> str:
+    """Return whose turn a request answers, by its reason; empty where it answers none."""
+    return reason.removeprefix(TURN_PREFIX) if reason.startswith(TURN_PREFIX) else ""
 
-    playout_tail_ms: int = 150
-    """Between the last sample handed over and the release: what the listeners' jitter buffers still hold."""
-    floor_call_timeout_s: float = 2.0
+
+class _NoFloor:
+    """The view of an agent that holds nothing: mute."""
+
+    may_speak_from_s = math.inf
+    may_speak_until_s = -math.inf
+
+
+class AgentRuntime:
+    """Speaks when granted, falls silent when told, and tells the record. An `AdapterListener` and `SpeechListener`.
+
+    `run` serves grants until cancelled. All callbacks come on the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        spec: AgentSpec,
+        *,
+        room: Room,
+        ears: Ears,
+        judge: Callable[[SpeechStarted], Judge],
+        stick: TalkingStick,
+        outbox: Outbox,
+        roster: Roster,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spec = spec
+        self.participant = Participant(spec.name, ParticipantKind.AGENT, spec.role)
+        self.adapter = LiveKitAdapter(
+            room,
+            ears=ears,
+            mode=spec.mode,
+            judge=judge,
+            floor=_NoFloor(),
+            listener=self,
+            agent_words=lambda: self.host.saying[0],
+            clock=clock,
+        )
+        self.host = spec.host(self.adapter, outbox)
+        self.adapter.set_model_input(self.host.queue)
+        self._stick = stick
+        self._outbox = outbox
+        self._roster = roster
+        self._grant: Grant | None = None
+        self._prompts: OrderedDict[str, Prompt] = OrderedDict()
+        self._heard: deque[tuple[str, str]] = deque(maxlen=MAX_HEARD)
+        self._windows: deque[str] = deque(maxlen=MAX_HEARD)
+        self._by_window: set[str] = set()
+        """Persons whose next final transcript the model gets, or got, by an activity window."""
+        self._last_speech: dict[str, str] = {}
+
+    @property
+    def holding(self) -> Grant | None:
+        """The grant in use, if any."""
+        return self._grant
+
+    async def ask(self, prompt: Prompt, *, priority: Priority = Priority.NORMAL, reason: str = "") -> str:
+        """Ask for the floor in order to answer `prompt`, and return the request's id.
+
+        At most MAX_PROMPTS wait; the oldest is forgotten, its grant then answers what was heard.
+        """
+        request_id = self._stick.new_request_id()
+        self._prompts[request_id] = prompt
+        while len(self._prompts) > MAX_PROMPTS:
+            self._prompts.popitem(last=False)
+        await self._stick.request(self.participant, request_id=request_id, priority=priority, reason=reason)
+        return request_id
+
+    async def run(self) -> None:
+        """Serve grants, one after another, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.host.run())
+            async for grant in self._stick.grants(self.participant):
+                await self._turn(grant)
+
+    def feed(self, entry: Recorded) -> None:
+        """Take an event of the room: what others were heard to say goes into the next prompt."""
+        me = self.participant.identity
+        match entry.event:
+            case ev.Utterance(participant=who, heard_text=text) if who != me and text:
+                self._heard.append((who, text))
+            case ev.Transcript(participant=who, text=text, final=True) if text:
+                if who in self._by_window:
+                    self._by_window.discard(who)
+                else:
+                    self._heard.append((who, text))
+            case ev.FloorGranted(participant=who, reason=reason) if who != me and turn_of(reason):
+                self.host.on_turn_given_to_another()
+            case _:
+                pass
+
+    # Speech of people, from the ears
+
+    def on_speech_started(self, event: SpeechStarted) -> None:
+        self._last_speech[event.person] = event.speech_id
+
+    def on_speech_progress(self, event: SpeechProgress) -> None:
+        """Nothing to tell."""
+
+    def on_words(self, event: WordsHeard) -> None:
+        self.host.on_words(event)
+
+    def on_speech_ended(self, event: SpeechEnded) -> None:
+        self.host.on_speech_ended(event)
+
+    # Turns
+
+    async def _turn(self, grant: Grant) -> None:
+        self._grant = grant
+        self.adapter.set_floor(grant)
+        grant.on_lost(self._on_lost)
+        result = await self.host.speak(grant, self._prompt(grant))
+        if not result.interrupted and grant.valid():
+            await asyncio.sleep(self._spec.playout_tail_ms / 1000)
+        await grant.release(to=self._next_speaker(result))
+        self._grant = None
+
+    def _prompt(self, grant: Grant) -> Prompt:
+        """What to say: what it asked for itself, the person's turn, or an answer to whoever spoke last."""
+        asked = self._prompts.pop(grant.request_id, None)
+        person = turn_of(grant.reason)
+        by_window = asked is None and self._answers_by_window(person)
+        heard = list(self._heard)
+        self._heard.clear()
+        if asked is not None:
+            return Prompt(text=asked.text, heard=tuple(heard))
+        if by_window:
+            while heard and heard[-1][0] == person:
+                heard.pop()
+            return Prompt(text="", heard=tuple(heard))
+        return Prompt(text=GO_ON, heard=tuple(heard))
+
+    def _answers_by_window(self, person: str) -> bool:
+        speech_id = self._last_speech.get(person)
+        if speech_id is None:
+            return False
+        if speech_id in self._windows:
+            return True
+        return self.adapter.flush_turn(speech_id)
+
+    def _next_speaker(self, result: TurnResult) -> str | None:
+        if result.interrupted or not self._spec.hand_over:
+            return None
+        others = [
+            Candidate(identity) for identity in self._roster.agents() if identity != self.participant.identity
+        ]
+        return first_named(result.heard_text, others)
+
+    def _on_lost(self, lost: Lost) -> None:
+        if lost.reason != "released":
+            kind = ParticipantKind.PERSON if self._roster.is_person(lost.by) else ParticipantKind.AGENT
+            self.adapter.cut(lost.by, kind, Verdict(Decision.INTERRUPT, lost.reason))
+
+    def on_first_audio(self, utterance_id: str, at_s: float) -> None:
+        """FLOOR_TAKEN is written for the grant in use."""
+        if self._grant is not None:
+            self._grant.taken()
+
+    def on_cut(self, cut: Cut) -> None:
+        self.host.on_cut(cut)
+        if cut.speech is not None and self._grant is not None:
+            token = self._grant.token
+            self._calls.soon(
+                "preempt",
+                lambda: self._stick.preempt(cut.by, observed_token=token, reason=cut.verdict.reason),
+            )
+
+    def on_resumed(self, resumed: Resumed) -> None:
+        about = {
+            "speaker": self.participant.identity,
+            "by": resumed.by,
+            "utterance_id": resumed.utterance_id,
+            "reason": resumed.verdict.reason,
+            "words": resumed.verdict.words,
+            "held_ms": round(resumed.held_ms, 1),
+        }
+        event = ev.Backchannel if resumed.verdict.words else ev.FalseInterruption
+        self._report(event.model_validate(about), None)
+
+    def on_played_out(self, utterance_id: str, playout: object) -> None:
+        """The host waits for it by itself."""
+
+    def on_window_opened(self, speech_id: str) -> None:
+        self._windows.append(speech_id)
+        self._by_window.update(who for who, speech in self._last_speech.items() if speech == speech_id)
+        self.host.on_window_opened(speech_id)
+
+    def on_window_closed(self) -> None:
+        self.host.on_window_closed()
+
+    def _report(self, event: ev.Event, at_s: float | None) -> None:
+        token = self._grant.token if self._grant is not None else None
+        self._outbox.report(event, source=self.participant.identity, token=token, occurred_s=at_s)

@@ -6,11 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from streams import events as ev
 from streams import keys, scripts
 from streams.vocabulary import ParticipantKind
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+    from streams.events import Recorded
 
 HEARTBEAT_S = 2.0
 SILENT_AFTER_MS = 7_000
@@ -51,6 +54,17 @@ class Roster:
         """Return whether `identity` is to be listened to: everybody who has not joined as an agent."""
         member = self._members.get(identity)
         return member is None or member.kind is ParticipantKind.PERSON
+
+    def feed(self, entry: Recorded) -> None:
+        """Take an event of the room, so that the local copy knows of who came and went at once."""
+        match entry.event:
+            case ev.ParticipantJoined(participant=who, participant_kind=kind, role=role):
+                if who not in self._members:
+                    self._members[who] = Member(who, kind, role, entry.at_ms, entry.at_ms)
+            case ev.ParticipantLeft(participant=who):
+                self._members.pop(who, None)
+            case _:
+                pass
 
     async def join(self, identity: str, kind: ParticipantKind, role: str = "") -> None:
         """Put `identity` on the list; PARTICIPANT_JOINED is written once."""

@@ -1,0 +1,78 @@
+"""What people do, carried to the floor and to the record: onsets, words, ends of turn. A `SpeechListener`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapters.ports import SpeechEnded, SpeechProgress, SpeechStarted, WordsHeard
+    from swarm.floor_calls import FloorCalls
+    from swarm.scribe import Scribe
+    from swarm.talking_stick import TalkingStick
+
+RENEW_S = 0.7
+"""A person who goes on speaking is reported again so often; the floor's entry lapses without it."""
+SILENCE_LIMIT_S = 2.5
+"""At the latest so long after END the floor is told of the silence, words or no words."""
+
+
+class PeopleWatch:
+    """Tells the floor who speaks, and the scribe what was said.
+
+    The floor is told of a person's silence only when the scribe is done with the turn (`turn_done`), so that
+    the answer is requested before anybody else is served.
+    """
+
+    def __init__(
+        self,
+        *,
+        stick: TalkingStick,
+        scribe: Scribe,
+        calls: FloorCalls,
+    ) -> None:
+        self._stick = stick
+        self._scribe = scribe
+        self._calls = calls
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def on_speech_started(self, event: SpeechStarted) -> None:
+        self._scribe.on_speech_started(event)
+        self._say_speaking(event.person, words=False)
+
+    def on_speech_progress(self, event: SpeechProgress) -> None:
+        """Nothing to tell; the timer renews."""
+
+    def on_words(self, event: WordsHeard) -> None:
+        self._scribe.on_words(event)
+        if event.text and not event.final:
+            self._calls.soon("speaking", lambda: self._stick.person_speaking(event.person, words=True))
+
+    def on_speech_ended(self, event: SpeechEnded) -> None:
+        self._scribe.on_speech_ended(event)
+        self._after(event.person, SILENCE_LIMIT_S, self.turn_done)
+
+    def turn_done(self, person: str) -> None:
+        """The scribe has dealt with the person's speech: the floor may be told of the silence."""
+        self._forget_timer(person)
+        self._calls.soon("silent", lambda: self._stick.person_silent(person))
+
+    def close(self) -> None:
+        """Stop all timers."""
+        for person in tuple(self._timers):
+            self._forget_timer(person)
+
+    def _say_speaking(self, person: str, *, words: bool) -> None:
+        self._calls.soon("speaking", lambda: self._stick.person_speaking(person, words=words))
+        self._after(person, RENEW_S, lambda person: self._say_speaking(person, words=False))
+
+    def _after(self, person: str, delay_s: float, call: Callable[[str], None]) -> None:
+        self._forget_timer(person)
+        self._timers[person] = asyncio.get_running_loop().call_later(delay_s, call, person)
+
+    def _forget_timer(self, person: str) -> None:
+        timer = self._timers.pop(person, None)
+        if timer is not None:
+            timer.cancel()

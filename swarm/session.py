@@ -1,0 +1,182 @@
+"""One process's part in one room: the composition root. Wiring only; the rules are elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from redis.exceptions import RedisError
+
+from adapters.ears import Ears
+from host_agent.interruption import InterruptionHandlerConfig, judge_factory
+from streams.background import Background
+from streams.conversation_stream import ConversationStream
+from streams.hub import StreamHub
+from streams.outbox import Outbox
+from streams.vocabulary import BargeInMode, ParticipantKind
+from swarm.agent_runtime import AgentRuntime
+from swarm.floor_calls import FloorCalls
+from swarm.people import PeopleWatch
+from swarm.roster import HEARTBEAT_S, Roster
+from swarm.talking_stick import TalkingStick
+from swarm.turns import TurnAnswers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from redis.asyncio import Redis
+
+    from adapters.ports import Recogniser, Room, WordsHeard
+    from host_agent.ports import Record, SpeechOutput
+    from host_agent.universal_host_agent import UniversalHostAgent
+    from streams.events import Recorded
+
+CLOSE_LIMIT_S = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """An agent to bring into a room."""
+
+    name: str
+    host: Callable[[SpeechOutput, Record], UniversalHostAgent]
+    """Makes its host, given where its speech goes and what takes its reports."""
+    role: str = ""
+    mode: BargeInMode = BargeInMode.CONFIRM
+    playout_tail_ms: int = 150
+    """From the last sample handed over to the release: what the listeners' jitter buffers still hold."""
+    hand_over: bool = True
+    """Whether naming another agent in a turn passes the stick to it."""
+
+
+class SwarmSession:
+    """Brings agents into a room and runs them until left: `async with SwarmSession(...) as session`.
+
+    `connect` makes an agent's connection to the room by its name. People are all participants that the roster
+    does not know as agents. The agents of one session share their ears and the `recogniser`; without one, speech
+    over an agent's is judged by duration and energy.
+
+    Raises (on entering):
+        RoomUnavailableError: the room cannot be joined.
+        StreamUnavailableError: Redis does not answer.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        room: str,
+        *,
+        agents: Sequence[AgentSpec],
+        connect: Callable[[str], Room],
+        recogniser: Recogniser | None = None,
+        interruption: InterruptionHandlerConfig | None = None,
+        on_event: Callable[[Recorded], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not agents:
+            raise ValueError("a session needs an agent")
+        self._redis = redis
+        self.room = room
+        self._specs = tuple(agents)
+        self._connect = connect
+        self._on_event = on_event
+        self._clock = clock
+        self.process = f"{agents[0].name}-{secrets.token_hex(3)}"
+        self.stream = ConversationStream(redis, room, clock=clock)
+        self.roster = Roster(redis, room)
+        self.hub = StreamHub(redis, clock=clock)
+        self.outbox = Outbox(self.stream, clock=clock)
+        self.stick = TalkingStick(redis, room, hub=self.hub, clock=clock)
+        self.calls = FloorCalls()
+        self.ears = Ears(is_person=self.roster.is_person, recogniser=recogniser, clock=clock)
+        self.agents: dict[str, AgentRuntime] = {}
+        self._judge = judge_factory(interruption or InterruptionHandlerConfig())
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self.stream.measure_clock()
+            for spec in self._specs:
+                await self.roster.join(spec.name, ParticipantKind.AGENT, spec.role)
+            stack.push_async_callback(self._leave)
+            await stack.enter_async_context(self.hub)
+            await stack.enter_async_context(self.outbox)
+            await stack.enter_async_context(self.stick)
+            await self.hub.watch(self.room, self._take)
+            for spec in self._specs:
+                await self._bring_in(spec, stack)
+            await stack.enter_async_context(Background(self._run, name="session"))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def _bring_in(self, spec: AgentSpec, stack: AsyncExitStack) -> None:
+        room = self._connect(spec.name)
+        await room.connect()
+        stack.push_async_callback(room.aclose)
+        if not self.agents:
+            self.ears.attach(room)
+        runtime = AgentRuntime(
+            spec,
+            room=room,
+            ears=self.ears,
+            judge=lambda _started: self._judge(),
+            stick=self.stick,
+            outbox=self.outbox,
+            roster=self.roster,
+            clock=self._clock,
+        )
+        self.agents[spec.name] = runtime
+        await stack.enter_async_context(runtime.adapter)
+
+    async def _run(self) -> None:
+        answers = TurnAnswers(self)
+        async with answers.scribe:
+            people = PeopleWatch(
+                stick=self.stick, scribe=answers.scribe, calls=self.calls, process=self.process
+            )
+            answers.on_done = people.turn_done
+            self.ears.add_listener(people)
+            self.ears.add_listener(self)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self.calls.run())
+                    tasks.create_task(self._beat())
+                    for runtime in self.agents.values():
+                        tasks.create_task(runtime.run())
+            finally:
+                people.close()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            for spec in self._specs:
+                try:
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        await self.roster.beat(spec.name, ParticipantKind.AGENT, spec.role)
+                except (RedisError, OSError):
+                    continue  # leases and the hub deal with a Redis that is away
+
+    async def _leave(self) -> None:
+        for spec in self._specs:
+            try:
+                async with asyncio.timeout(CLOSE_LIMIT_S / len(self._specs)):
+                    await self.roster.leave(spec.name)
+            except (RedisError, OSError):
+                continue  # the others take it off the list when its heartbeat stays away
+
+    def _take(self, entry: Recorded) -> None:
+        self.roster.feed(entry)
+        for runtime in self.agents.values():
+            runtime.feed(entry)
+        if self._on_event is not None:
+            self._on_event(entry)
