@@ -124,7 +124,7 @@ class _Person:
 
 
 class ScriptedEars:
-    """Ears that hear what the script says. Each person's sample n has the value n mod 30000."""
+    """Ears that hear what the script says. Each person's samples tell their own position."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -225,8 +225,8 @@ class ScriptedEars:
 
 
 def numbered(start: int, count: int) -> bytes:
-    """int16 samples that tell their own position (1 to 30000, never 0)."""
-    return b"".join(((start + n) % 30_000 + 1).to_bytes(2, "little", signed=True) for n in range(count))
+    """int16 samples that tell their own position up to 65535, and are never 0."""
+    return b"".join(((start + n) % 65_535 + 1).to_bytes(2, "little") for n in range(count))
 
 
 class ModelLog:
