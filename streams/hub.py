@@ -68,6 +68,7 @@ class StreamHub:
         self._reader = RoomsReader(redis, clock=clock)
         self._watches: dict[str, list[Watch]] = {}
         self._last_seen: dict[str, str] = {}
+        self._listed: set[str] = set()
         self._background = Background(self.run, name="stream-hub")
 
     async def __aenter__(self) -> Self:
@@ -137,8 +138,9 @@ class StreamHub:
         """Read and hand over until cancelled; `async with` does it in a task of its own."""
         while True:
             for room, entries in await self._reader.read():
-                if self._hand_over(room, entries):
-                    await self._list_again(room)
+                opened = self._hand_over(room, entries)
+                if opened or room not in self._listed:
+                    await self._list(room)
             await asyncio.sleep(0)  # a burst must not keep the loop from everybody else
 
     def _hand_over(self, room: str, entries: list[Entry]) -> bool:
@@ -158,11 +160,13 @@ class StreamHub:
                 watch.hand_over(recorded, order)
         return opened
 
-    async def _list_again(self, room: str) -> None:
-        # A Redis that lost its data lost the list of rooms too; whoever sees a session begin restores it.
+    async def _list(self, room: str) -> None:
+        # Scripts that open a room cannot reach the list, which is in another hash slot; and a Redis that
+        # lost its data lost the list too. Whoever sees a room's events sees to it.
         with suppress(RedisError, OSError):
             async with asyncio.timeout(TIMEOUT_S):
                 await rooms.register(self._redis, room)
+            self._listed.add(room)
 
 
 class RoomEvents:

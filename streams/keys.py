@@ -91,6 +91,11 @@ def scribe(room: str) -> str:
     return f"swarm:{{{room}}}:scribe"
 
 
+def speeches(room: str) -> str:
+    """Hash person to JSON: the person's last stretches of speech and what has been written of them."""
+    return f"swarm:{{{room}}}:speeches"
+
+
 def roster(room: str) -> str:
     """Hash identity to JSON: who is in the room, as what, since when, last heard of when."""
     return f"swarm:{{{room}}}:roster"

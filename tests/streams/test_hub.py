@@ -96,6 +96,19 @@ async def test_a_later_watch_may_begin_earlier_and_nobody_gets_anything_twice(re
         assert await late.wait(2) == ["c", "d"]
 
 
+async def test_a_room_whose_events_are_seen_gets_listed(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    await stream.publish(said("a"), source="x")
+    await redis_client.delete(keys.ROOMS)
+    heard = Heard()
+    async with StreamHub(redis_client) as hub:
+        await hub.watch("lobby", heard)
+        for count in (1, 2):  # the list is written after an event was handed over, before the next one is
+            await stream.publish(said("b"), source="x")
+            await heard.wait(count)
+        assert await redis_client.smembers(keys.ROOMS) == {"lobby"}
+
+
 async def test_a_callback_that_fails_is_logged_and_stops_nobody(
     redis_client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
