@@ -10,8 +10,9 @@ from host_agent.settings import HostSettings
 from host_agent.states import HostState
 
 if TYPE_CHECKING:
-    from host_agent.cascade import HeardCascadeLive, SharedTranscripts
+    from host_agent.cascade import HeardCascadeLive
     from host_agent.egress import WordEgress
+    from host_agent.transforms import SharedTranscripts
     from host_agent.universal_host_agent import UniversalHostAgent
 
 __all__ = (
@@ -26,7 +27,7 @@ __all__ = (
 
 _LATE = {
     "HeardCascadeLive": "host_agent.cascade",
-    "SharedTranscripts": "host_agent.cascade",
+    "SharedTranscripts": "host_agent.transforms",
     "UniversalHostAgent": "host_agent.universal_host_agent",
     "WordEgress": "host_agent.egress",
 }

@@ -7,41 +7,38 @@ session still brings of the turn is dropped until it acknowledges (`interrupted`
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from google.adk.sessions.in_memory_session_service import InMemorySessionService
 
 from host_agent.cascade import HeardCascadeLive
+from host_agent.diary import REOPENED, Diary
 from host_agent.live_input import LiveInput
 from host_agent.live_run import LiveRun
-from host_agent.model_errors import explain, one_line, single
+from host_agent.model_errors import one_line, single
+from host_agent.models import live_model
 from host_agent.native_side import NativeSide
 from host_agent.prompting import Prompting
 from host_agent.reports import interruption, utterance
 from host_agent.rewind import HeardTruth, repairs
+from host_agent.session_events import SessionEvents
 from host_agent.stage import LOST, Stage
-from host_agent.states import Cause, HostState, next_state
-from host_agent.turn import UnreportedCut
-from host_agent.watchdog import Alarm, Watchdog
+from host_agent.states import Cause, HostState
+from host_agent.turn import FLOOR, UnreportedCut
+from host_agent.watchdog import Alarm
+from host_agent.watching import Watching
 from host_agent.words import SpeechWords
-from streams.events import AgentFailed, StateChanged, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from google.adk.agents.llm_agent import LlmAgent
-    from google.adk.events.event import Event
     from google.adk.sessions.base_session_service import BaseSessionService
 
     from host_agent.ports import Record, SpeechOutput
     from host_agent.settings import HostSettings
     from host_agent.turn import Cut, Turn
-    from streams.events import Event as RoomEvent
     from streams.vocabulary import Playout
-
-_log = logging.getLogger(__name__)
-_REOPENED = "reopened the model session with the heard history"
 
 
 class Brain:
@@ -60,20 +57,19 @@ class Brain:
         user_id: str,
         session_id: str,
     ) -> None:
-        self.name = name
+        model = live_model(agent)
+        self.model_name = model.model
         self.agent_name = agent.name
         self.settings = settings
         self.session_id = session_id
-        self.state = HostState.IDLE
+        self.diary = Diary(name, record)
         self.turn: Turn | None = None
         self.quiet = asyncio.Event()
         """Nothing is left to come of an earlier turn."""
         self.quiet.set()
         self._output = output
-        self._record = record
         self._clock = clock
-        self._watchdog = Watchdog()
-        self._watched = asyncio.Event()
+        self._watching = Watching(clock=clock, on_alarm=self._on_alarm)
         self._start_seen = False
         self.words = SpeechWords()
         self.live_input = LiveInput(
@@ -86,7 +82,6 @@ class Brain:
             settings=settings,
             on_reasoning=self._on_reasoning,
         )
-        model = agent.canonical_live_model
         self.takes_partial = "gemini-3" not in model.model
         """Gemini 3 is reported to refuse client content in the middle of a session."""
         self.is_native = not isinstance(model, HeardCascadeLive)
@@ -104,7 +99,8 @@ class Brain:
             stage=self.stage,
             settings=settings,
             clock=clock,
-            on_event=self._on_event,
+            on_event=SessionEvents(self).take,
+            on_opened=self.native.session_opened,
             on_lost=self._on_session_lost,
         )
 
@@ -112,7 +108,7 @@ class Brain:
         """Keep the session, the watchdog and the repairs going until cancelled or the model is unusable."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._watch())
+                tasks.create_task(self._watching.run())
                 tasks.create_task(self._repair())
                 tasks.create_task(self.live.run())
         except BaseExceptionGroup as group:
@@ -125,18 +121,21 @@ class Brain:
     # The course of a turn.
 
     def begin(self, turn: Turn) -> None:
-        self.turn = self.stage.turn = turn
-        self.move(Cause.GRANTED)
+        self.turn = turn
+        self.stage.begin(turn)
+        self.diary.move(Cause.GRANTED, turn)
 
     def begin_audio(self, turn: Turn) -> None:
         """Tell the output of the utterance."""
         self._output.begin_utterance(turn.utterance_id)
         turn.begun = True
-        self._arm(Alarm.NO_FIRST_AUDIO, self.settings.first_audio_limit_s)
+        self._watching.expect(Alarm.NO_FIRST_AUDIO, self.settings.first_audio_limit_s)
 
     def ready(self, turn: Turn) -> None:
         """The prompt is complete: let the model go."""
         turn.ready = True
+        self._watching.forget(Alarm.NO_FIRST_AUDIO)
+        self._watching.expect(Alarm.NO_FIRST_AUDIO, self.settings.first_audio_limit_s)
         if self.is_native:
             self._on_reasoning(turn)
 
@@ -144,7 +143,7 @@ class Brain:
         """Hand audio of the turn over, without waiting."""
         if turn.stopped:
             return
-        self._watchdog.disarm(Alarm.NO_FIRST_AUDIO)
+        self._watching.forget(Alarm.NO_FIRST_AUDIO)
         taken = self._output.send_audio_chunk(
             pcm, sample_rate_hz=sample_rate_hz, utterance_id=turn.utterance_id
         )
@@ -155,7 +154,7 @@ class Brain:
 
     def model_complete(self, turn: Turn) -> None:
         """The model has said all of the turn."""
-        self._watchdog.disarm(Alarm.NO_FIRST_AUDIO)
+        self._watching.forget(Alarm.NO_FIRST_AUDIO)
         turn.model_open = False
         if turn.stopped:
             self._settled(turn, None)
@@ -171,27 +170,28 @@ class Brain:
             return
         self._remember(turn)
         turn.reported = True
-        self._report(utterance(self.name, turn), turn)
-        self.move(Cause.PLAYED_OUT)
+        self.diary.report(utterance(self.diary.name, turn), turn)
+        self.diary.move(Cause.PLAYED_OUT, turn)
 
     def end(self, turn: Turn) -> None:
         """The turn is over, however."""
-        self._watchdog.disarm(Alarm.NO_FIRST_AUDIO)
+        self._watching.forget(Alarm.NO_FIRST_AUDIO)
         turn.ready = False
         self.turn = None
         if turn.failed:
-            self._report(
-                AgentFailed(participant=self.name, what=turn.failed, recovery="the turn was ended"), turn
-            )
-        if self.state is HostState.SPEAKING:
-            self.move(Cause.FAILED)
+            self.diary.failed(turn.failed, "the turn was ended", turn)
+        if self.diary.state is HostState.SPEAKING:
+            self.diary.move(Cause.FAILED, turn)
 
     def on_cut(self, cut: Cut) -> None:
         turn = self.turn
         if turn is None or turn.utterance_id != cut.utterance_id or turn.stopped:
             return
+        if cut.by == FLOOR and cut.playout.heard_ms <= 0:
+            self._lose(turn, LOST)  # it never had the floor: nobody was interrupted
+            return
         turn.cut, turn.playout = cut, cut.playout
-        self.move(Cause.CUT)
+        self.diary.move(Cause.CUT, turn)
         self._stop(turn)
 
     def abandon(self, turn: Turn) -> None:
@@ -206,7 +206,7 @@ class Brain:
         turn.failed = turn.failed or why
         self.stage.settle(turn)
         turn.model_open = False
-        self._acknowledged()
+        self.acknowledged()
         self._settled(turn, None)
         if reopen:
             self.live.reopen()
@@ -218,7 +218,7 @@ class Brain:
 
     def _stop(self, turn: Turn) -> None:
         """Nothing more of the turn will be heard: have the model stop, or settle it where that has ended."""
-        self._watchdog.disarm(Alarm.NO_FIRST_AUDIO)
+        self._watching.forget(Alarm.NO_FIRST_AUDIO)
         self.words.wake()
         if not turn.model_open:
             self._settled(turn, None)
@@ -238,10 +238,10 @@ class Brain:
             self._remember(turn)
             if turn.cut is not None:
                 event = interruption(
-                    self.name, turn, turn.cut, interrupted_s=interrupted_s, now_s=self._clock()
+                    self.diary.name, turn, turn.cut, interrupted_s=interrupted_s, now_s=self._clock()
                 )
-                self._report(event, turn, occurred_s=turn.cut.gate_s)
-            self._report(utterance(self.name, turn), turn)
+                self.diary.report(event, turn, occurred_s=turn.cut.gate_s)
+            self.diary.report(utterance(self.diary.name, turn), turn)
             if self.is_native:
                 self.native.rewind(turn)
         turn.model_ended.set()
@@ -256,54 +256,8 @@ class Brain:
 
     # The model session.
 
-    def _on_event(self, event: Event) -> None:
-        parts = event.content.parts if event.content else None
-        for part in parts or ():
-            blob = part.inline_data
-            if blob is not None and blob.data and (blob.mime_type or "").startswith("audio/"):
-                self._on_audio(blob.data, _rate_hz(blob.mime_type or ""))
-        said, asked = event.output_transcription, event.input_transcription
-        if said is not None and event.partial and said.text:
-            self._on_text(said.text)
-        if asked is not None and asked.finished and self.is_native:
-            self.live_input.resolve()
-        if event.interrupted:
-            self._on_interrupted()
-        if event.error_code:
-            self._on_model_error(event.error_message or event.error_code)
-        if event.turn_complete:
-            self._on_turn_complete(interrupted=bool(event.interrupted))
-        if (usage := event.usage_metadata) is not None:
-            used = Usage(
-                participant=self.name,
-                input_tokens=usage.prompt_token_count or 0,
-                output_tokens=usage.candidates_token_count or 0,
-            )
-            self._record.report(used, source=self.name)
-
-    def _on_audio(self, pcm: bytes, sample_rate_hz: int) -> None:
-        if not self.quiet.is_set():
-            return
-        if (turn := self.turn) is not None and turn.ready:
-            if self.is_native:
-                self.native.on_output(turn)
-            self.take_audio(turn, pcm, sample_rate_hz)
-        elif self.is_native:
-            self.native.on_early_audio(pcm, sample_rate_hz)
-
-    def _on_text(self, text: str) -> None:
-        if not self.quiet.is_set():
-            return
-        if (turn := self.turn) is not None and turn.ready:
-            if self.is_native:
-                self.native.on_output(turn)
-            if not turn.stopped:
-                turn.timeline.add_text(text)
-        elif self.is_native:
-            self.native.on_early_text(text)
-
-    def _on_interrupted(self) -> None:
-        self._acknowledged()
+    def on_interrupted(self) -> None:
+        self.acknowledged()
         self.native.on_interrupted()
         turn = self.stage.turn
         if turn is None or not turn.model_open:
@@ -316,36 +270,14 @@ class Brain:
         if turn.cut is None and (turn.playout is not None and not turn.failed and self.turn is turn):
             turn.lost = False
             turn.cut = UnreportedCut(turn.utterance_id, playout=turn.playout, gate_s=now_s)
-            self.move(Cause.CUT)
+            self.diary.move(Cause.CUT, turn)
         self._settled(turn, now_s)
 
-    def _on_turn_complete(self, *, interrupted: bool) -> None:
-        if self.is_native and self.native.take_trailing_complete(interrupted=interrupted):
-            return
-        self._acknowledged()
-        turn = self.stage.turn
-        if turn is not None and turn.model_open:
-            self.model_complete(turn)
-        elif self.is_native:
-            self.native.on_early_complete()
-
-    def _on_model_error(self, message: str) -> None:
-        error = self.stage.model_error
-        fatal = explain(error, self.agent_name) if error is not None else None
-        turn = self.turn
-        if turn is not None:
-            turn.failed = turn.failed or (one_line(error) if error is not None else message)
-            self.stage.settle(turn)
-        if fatal is not None:
-            self.live.fail(fatal)
-
     def _on_session_lost(self, why: str) -> None:
-        self._report(
-            AgentFailed(participant=self.name, what=f"model session lost: {why}", recovery=_REOPENED)
-        )
+        self.diary.failed(f"model session lost: {why}", REOPENED)
         if self.turn is not None:
             self.give_up(self.turn, "the model session was lost", reopen=False)
-        self._acknowledged()
+        self.acknowledged()
 
     def _on_reasoning(self, turn: Turn) -> None:
         turn.model_open = True
@@ -361,83 +293,35 @@ class Brain:
 
     def _expect_interrupted(self) -> None:
         self.quiet.clear()
-        self._arm(Alarm.NOT_INTERRUPTED, self.settings.interrupted_limit_s)
+        self._watching.expect(Alarm.NOT_INTERRUPTED, self.settings.interrupted_limit_s)
 
-    def _acknowledged(self) -> None:
-        self._watchdog.disarm(Alarm.NOT_INTERRUPTED)
+    def acknowledged(self) -> None:
+        self._watching.forget(Alarm.NOT_INTERRUPTED)
         self.quiet.set()
 
-    def _arm(self, alarm: Alarm, limit_s: float) -> None:
-        self._watchdog.arm(alarm, now_s=self._clock(), limit_s=limit_s)
-        self._watched.set()
-
-    async def _watch(self) -> None:
-        while True:
-            self._watched.clear()
-            deadline_s = self._watchdog.next_deadline_s()
-            try:
-                async with asyncio.timeout(
-                    None if deadline_s is None else max(0.0, deadline_s - self._clock())
-                ):
-                    await self._watched.wait()
-            except TimeoutError:
-                for alarm in self._watchdog.overdue(self._clock()):
-                    self._on_alarm(alarm)
-
     def _on_alarm(self, alarm: Alarm) -> None:
-        turn = self.turn
-        if alarm is Alarm.NOT_INTERRUPTED or turn is None:
-            self._report(AgentFailed(participant=self.name, what=alarm.value, recovery=_REOPENED))
-        stage_turn = self.stage.turn
-        if turn is not None:
-            if turn.stopped:
-                turn.model_open = False
-                self._acknowledged()
-                self._settled(turn, None)
-                self.live.reopen()
-            else:
-                self.give_up(turn, alarm.value)
+        turn = self.stage.turn
+        if turn is not None and turn is self.turn and not turn.stopped:
+            self.give_up(turn, alarm.value)
             return
-        if stage_turn is not None:
-            stage_turn.model_open = False
-        self._acknowledged()
+        self.diary.failed(alarm.value, REOPENED, turn)
+        self.acknowledged()
+        if turn is not None:
+            turn.model_open = False
+            self._settled(turn, None)
         self.live.reopen()
 
     async def _repair(self) -> None:
         while True:
             try:
                 await self.truth.run()
-            except Exception as error:  # whatever a session service raises: the next session reads afresh
-                what = f"the session could not be corrected: {one_line(error)}"
-                self._report(AgentFailed(participant=self.name, what=what, recovery=_REOPENED))
-                self.live.reopen()
-
-    # Telling.
+            except Exception as error:  # whatever a session service raises, the open session goes on
+                why = f"the persisted session could not be corrected: {one_line(error)}"
+                self.diary.failed(why, "only the open model session holds what was heard")
 
     def given_away(self) -> None:
         """Nobody waits for this host's answer."""
         self.stage.given_away()
         if self.is_native:
             self.native.given_away()
-        self.move(Cause.GIVEN_AWAY)
-
-    def move(self, cause: Cause) -> None:
-        """Change the state and report it, if that changes anything."""
-        old, self.state = self.state, next_state(self.state, cause)
-        if self.state is not old:
-            self._report(
-                StateChanged(participant=self.name, old=old.value, new=self.state.value, cause=cause.value),
-                self.turn,
-            )
-
-    def _report(self, event: RoomEvent, turn: Turn | None = None, *, occurred_s: float | None = None) -> None:
-        token = turn.grant.token if turn is not None else None
-        self._record.report(event, source=self.name, token=token, occurred_s=occurred_s)
-
-
-def _rate_hz(mime_type: str) -> int:
-    for item in mime_type.split(";"):
-        key, _, value = item.strip().partition("=")
-        if key == "rate" and value.isdigit() and int(value) > 0:
-            return int(value)
-    return 24_000
+        self.diary.move(Cause.GIVEN_AWAY)

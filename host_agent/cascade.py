@@ -10,25 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import warnings
 from collections import deque
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from google.adk.features import FeatureName, is_feature_enabled
-from google.adk.live import CascadeLive, LiveEgress, LiveIngress, PartialTranscript, UserTurnFinished
+from google.adk.live import CascadeLive, LiveEgress, LiveIngress, UserTurnFinished
 from google.adk.live import _cascade_live_connection as stock
 from google.adk.models.llm_response import LlmResponse
 from google.genai import types
 
 from host_agent.errors import ModelSettingError
 from host_agent.stage import STAGE
+from host_agent.transforms import WINDOW, OneTurn, Paced, SharedTranscripts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
 
-    from google.adk.live import EgressEvent, IngressEvent
+    from google.adk.live import IngressEvent
     from google.adk.models.base_llm import BaseLlm
     from google.adk.models.base_llm_connection import BaseLlmConnection, RealtimeInput
     from google.adk.models.llm_request import LlmRequest
@@ -36,33 +35,13 @@ if TYPE_CHECKING:
     from host_agent.stage import Stage
     from host_agent.words import Window
 
-_log = logging.getLogger(__name__)
-
 with warnings.catch_warnings():
     # ADK warns once that CascadeLive is experimental: here its version is pinned and its seams are tested.
     warnings.simplefilter("ignore", UserWarning)
     is_feature_enabled(FeatureName.CASCADE_LIVE)
 
 _LISTENING = stock._State.LISTENING  # pyright: ignore[reportPrivateUsage] - ADK exports no name for it
-_WINDOW: ContextVar[Window | None] = ContextVar("host_agent_window", default=None)
 _SILENCE = types.Blob(data=bytes(320), mime_type="audio/pcm;rate=16000")
-
-
-class SharedTranscripts(LiveIngress):
-    """Takes a person's final words as the process's recogniser tells them, instead of decoding twice.
-
-    Final words, else the best so far when the connection's limit for words has passed, else nothing.
-    """
-
-    async def __call__(self, audio: AsyncIterator[types.Blob]) -> AsyncGenerator[IngressEvent, None]:
-        """Yield the window's words as one turn."""
-        async for _ in audio:
-            pass
-        window = _WINDOW.get()
-        if window is None:
-            return
-        await window.until_final()
-        yield UserTurnFinished(text=window.text)
 
 
 class HeardCascadeLive(CascadeLive):
@@ -118,7 +97,7 @@ class HeardCascadeConnection(stock.CascadeLiveConnection):
         self._heard_windows: deque[Window] = deque()
         self._resolving: Window | None = None
         self._limits: dict[int, asyncio.Timeout] = {}
-        super().__init__(llm_request, llm, _OneTurn(stt, self), _Paced(tts, stage))
+        super().__init__(llm_request, llm, OneTurn(stt, self), Paced(tts, stage))
         stage.attach(self)
 
     # Ingress: one activity window, one person's turn.
@@ -165,7 +144,7 @@ class HeardCascadeConnection(stock.CascadeLiveConnection):
         """Bound the recognition of the next window: its clock starts when the window has ended."""
         window = self._heard_windows.popleft()
         self._resolving = window
-        _WINDOW.set(window)
+        WINDOW.set(window)
         async with asyncio.timeout(None) as limit:
             self._limits[id(window)] = limit
             if window is not self._window:
@@ -260,54 +239,3 @@ class HeardCascadeConnection(stock.CascadeLiveConnection):
             parts = response.content.parts or []
             self._stage.audio_made(sum(len(p.inline_data.data or b"") for p in parts if p.inline_data))
         super()._emit(response)
-
-
-class _OneTurn(LiveIngress):
-    """Makes any ingress say exactly one finished turn for each window, in bounded time."""
-
-    def __init__(self, ingress: LiveIngress, connection: HeardCascadeConnection) -> None:
-        self._ingress = ingress
-        self._connection = connection
-
-    async def __call__(self, audio: AsyncIterator[types.Blob]) -> AsyncGenerator[IngressEvent, None]:
-        finals: list[str] = []
-        interim = ""
-        try:
-            async with self._connection.resolving(), contextlib.aclosing(self._ingress(audio)) as events:
-                async for event in events:
-                    match event:
-                        case UserTurnFinished():
-                            finals.append(event.text.strip())
-                            interim = ""
-                        case PartialTranscript():
-                            interim = event.text.strip()
-                            await self._connection.deliver(event)
-                        case _:
-                            pass  # the adapter alone says when somebody speaks
-        except TimeoutError:
-            _log.info("host.words_late")
-        except Exception:  # whatever a recogniser fails with, the turn goes on with what it said before
-            _log.exception("host.ingress_failed")
-        async for _ in audio:
-            pass  # what an ingress left unread is not the beginning of the next window
-        yield UserTurnFinished(text=" ".join(filter(None, [*finals, interim])) or self._connection.told())
-
-
-class _Paced(LiveEgress):
-    """Keeps a voice from running further ahead of the playout than the output can hold."""
-
-    def __init__(self, egress: LiveEgress, stage: Stage) -> None:
-        self._egress = egress
-        self._stage = stage
-
-    async def __call__(
-        self, text: AsyncIterator[str], *, cancel: asyncio.Event
-    ) -> AsyncGenerator[EgressEvent, None]:
-        try:
-            async with contextlib.aclosing(self._egress(text, cancel=cancel)) as events:
-                async for event in events:
-                    await self._stage.make_room()
-                    yield event
-        except Exception as error:
-            self._stage.model_error = self._stage.model_error or error
-            raise

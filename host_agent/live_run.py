@@ -54,6 +54,7 @@ class LiveRun:
         settings: HostSettings,
         clock: Callable[[], float],
         on_event: Callable[[Event], None],
+        on_opened: Callable[[], None],
         on_lost: Callable[[str], None],
     ) -> None:
         self._runner = Runner(
@@ -69,6 +70,7 @@ class LiveRun:
         self._settings = settings
         self._clock = clock
         self._on_event = on_event
+        self._on_opened = on_opened
         self._on_lost = on_lost
         self._model = str(getattr(agent.model, "model", agent.model))
         self._outcomes: asyncio.Queue[BaseException | None] = asyncio.Queue(1)
@@ -125,6 +127,7 @@ class LiveRun:
 
     def _open(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
         queue = LiveRequestQueue()
+        self._on_opened()
         self._input.bind(queue)
         mark = self._current = object()
         self.opened.set()

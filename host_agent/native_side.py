@@ -34,11 +34,15 @@ class NativeSide:
     # An answer that comes before its grant.
 
     def on_early_audio(self, pcm: bytes, sample_rate_hz: int) -> None:
+        """Audio came that belongs to no granted turn: a native model's may be claimed yet."""
+        if not self._brain.is_native:
+            return
         self._early.add(Sound(pcm, sample_rate_hz))
         self._brain.words.wake()
 
     def on_early_text(self, text: str) -> None:
-        self._early.add(text)
+        if self._brain.is_native:
+            self._early.add(text)
 
     def on_early_complete(self) -> None:
         self._early.complete = True
@@ -60,6 +64,8 @@ class NativeSide:
 
     def on_output(self, turn: Turn) -> None:
         """The model answers this turn."""
+        if not self._brain.is_native:
+            return
         self._trailing = False
         if not turn.answered:
             turn.answered = True
@@ -123,8 +129,8 @@ class NativeSide:
 
     def take_trailing_complete(self, *, interrupted: bool) -> bool:
         """Return whether a turn_complete belongs to the answer that was interrupted before."""
-        trailing, self._trailing = self._trailing and not interrupted, False
-        return trailing or interrupted
+        trailing, self._trailing = self._trailing or interrupted, False
+        return trailing and self._brain.is_native
 
     # What the model is told.
 

@@ -74,6 +74,11 @@ class Stage:
         if self.connection is connection:
             self.connection = None
 
+    def begin(self, turn: Turn) -> None:
+        """A turn begins; the one before has settled."""
+        self.turn = turn
+        self.context_goes_first = False
+
     def take_window(self) -> Window:
         return self._input.take_window()
 

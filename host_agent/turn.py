@@ -65,6 +65,9 @@ class UnreportedCut:
         return self.gate_s
 
 
+FLOOR = "floor"
+"""Who cuts an utterance whose grant has ended, as outputs tell it."""
+
 NOTHING_PLAYED = Playout(generated_ms=0.0, heard_ms=0.0, complete=False)
 
 

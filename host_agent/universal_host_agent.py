@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 import uuid
 from typing import TYPE_CHECKING, Self
 
 from host_agent.brain import Brain
-from host_agent.errors import HostNotRunningError, ModelSettingError, TurnInProgressError
+from host_agent.errors import HostNotRunningError, TurnInProgressError
 from host_agent.model_errors import single
+from host_agent.models import agent_of
 from host_agent.settings import HostSettings
 from host_agent.states import Cause
 from host_agent.turn import Turn
@@ -66,7 +66,7 @@ class UniversalHostAgent:
         self._settings = settings or HostSettings()
         self._output = output
         self._brain = Brain(
-            agent or _agent(name, model, instruction),
+            agent or agent_of(name, model, instruction),
             name=name,
             output=output,
             record=record,
@@ -86,7 +86,7 @@ class UniversalHostAgent:
 
     @property
     def state(self) -> HostState:
-        return self._brain.state
+        return self._brain.diary.state
 
     @property
     def queue(self) -> LiveInput:
@@ -100,7 +100,7 @@ class UniversalHostAgent:
 
     @property
     def saying(self) -> tuple[str, str]:
-        """What has been heard of the current turn by now, and all that was made of it; empty between turns."""
+        """What was heard of the present turn by now, and all that was made of it; empty between turns."""
         turn = self._brain.turn
         if turn is None or not turn.begun:
             return "", ""
@@ -191,7 +191,7 @@ class UniversalHostAgent:
     def on_window_opened(self, speech_id: str) -> None:
         """The open window, or the one that opens next, carries this speech."""
         self._brain.live_input.announce(speech_id)
-        self._brain.move(Cause.WINDOW_OPENED)
+        self._brain.diary.move(Cause.WINDOW_OPENED)
 
     def on_window_closed(self) -> None:
         """The window has ended; the queue was told by activity_end."""
@@ -202,7 +202,7 @@ class UniversalHostAgent:
 
     def on_speech_ended(self, _event: object = None) -> None:
         """END_OF_SPEECH of a person."""
-        self._brain.move(Cause.SPEECH_ENDED)
+        self._brain.diary.move(Cause.SPEECH_ENDED)
 
     def on_turn_given_to_another(self) -> None:
         """Another agent answers what this one's model may have heard: it stays in the context, unanswered."""
@@ -216,14 +216,3 @@ class UniversalHostAgent:
 
     def on_played_out(self, utterance_id: str, playout: Playout) -> None:
         """An utterance was played to its end; `speak` waits for that by itself."""
-
-
-def _agent(name: str, model: str | BaseLlm | None, instruction: str) -> LlmAgent:
-    from google.adk.agents.llm_agent import LlmAgent
-
-    if not model:
-        raise ModelSettingError("model", "neither an agent nor a model was given", cure="Name a live model")
-    identifier = re.sub(r"\W", "_", name)
-    if not identifier.isidentifier() or identifier == "user":
-        identifier = f"agent_{identifier}"
-    return LlmAgent(name=identifier, model=model, instruction=instruction)
