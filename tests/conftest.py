@@ -14,7 +14,7 @@ from swarm.errors import SettingError
 from tests.unavailable import MISSING, unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
 
     from redis.asyncio import Redis
 
@@ -69,7 +69,9 @@ async def real_redis(real_redis_url: str) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    yield  # the list of skipped tests comes first: what was missing belongs into the last lines
     if MISSING:
         terminalreporter.section("could not run here")
         for what, how in sorted(MISSING.items()):
