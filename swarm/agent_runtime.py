@@ -48,6 +48,11 @@ TURN_PREFIX = "answer to "
 """Begins the reason of a request that is made for a person's turn; the person's name follows."""
 
 
+def turn_reason(person: str) -> str:
+    """Return the reason of a request that answers a turn of `person`."""
+    return TURN_PREFIX + person
+
+
 def turn_of(reason: str) -> str:
     """Return whose turn a request answers, by its reason; empty where it answers none."""
     return reason.removeprefix(TURN_PREFIX) if reason.startswith(TURN_PREFIX) else ""
@@ -61,7 +66,7 @@ class _NoFloor:
 
 
 class AgentRuntime:
-    """Speaks when granted, falls silent when told, and tells the record. An `AdapterListener` and `SpeechListener`.
+    """Speaks when granted, falls silent when told, tells the record. Adapter and ears tell it what happens.
 
     `run` serves grants until cancelled. All callbacks come on the event loop's thread.
     """
@@ -213,11 +218,7 @@ class AgentRuntime:
     def on_cut(self, cut: Cut) -> None:
         self.host.on_cut(cut)
         if cut.speech is not None and self._grant is not None:
-            token = self._grant.token
-            self._calls.soon(
-                "preempt",
-                lambda: self._stick.preempt(cut.by, observed_token=token, reason=cut.verdict.reason),
-            )
+            self._stick.preempt_soon(cut.by, self._grant.token, cut.verdict.reason)
 
     def on_resumed(self, resumed: Resumed) -> None:
         about = {

@@ -1,9 +1,11 @@
-"""The command `swarm`. Thin: options in, one async function called, errors turned into one line and exit code 2."""
+"""The command `swarm`. Thin: options in, one async function called, errors as one line and exit code 2."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,10 +46,10 @@ def main() -> None:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run to the end; Ctrl-C ends it cleanly, and a wrong setting inside a task group is still that setting."""
+    """Run to the end; Ctrl-C and SIGTERM end it cleanly, a wrong setting in a task group is that setting."""
     try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
+        return asyncio.run(_until_told(work))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(130) from None
     except BaseExceptionGroup as group:
         found = _setting_error(group)
@@ -56,7 +58,14 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
         raise found from group
 
 
-def _setting_error(group: BaseExceptionGroup) -> SettingError | None:
+async def _until_told(work: Coroutine[Any, Any, Any]) -> Any:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
+
+
+def _setting_error(group: BaseExceptionGroup[BaseException]) -> SettingError | None:
     for inner in group.exceptions:
         if isinstance(inner, SettingError):
             return inner
@@ -126,7 +135,23 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
 ) -> None:
     """Follow what happens in a room: readable, or as JSON lines (needs REDIS_URL)."""
-    raise NotImplementedError
+    _run(_tail(room, from_id, follow, frozenset(event_type) if event_type else None, as_json))
+
+
+async def _tail(
+    room: str | None, from_id: str, follow: bool, types: frozenset[str] | None, as_json: bool
+) -> None:
+    from swarm.redis_connection import connect_redis
+    from swarm.tail import TailOptions, tail
+
+    url = settings.from_environment({**os.environ, "LIVEKIT_URL": ""}).redis_url
+    if url is None:
+        raise SettingError("REDIS_URL", "missing", "Set it to the Redis of the swarm")
+    redis = await connect_redis(url)
+    try:
+        await tail(redis, TailOptions(room, from_id, follow, types, as_json), sys.stdout)
+    finally:
+        await redis.aclose()
 
 
 @app.command()

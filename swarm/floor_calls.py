@@ -20,8 +20,8 @@ MAX_WAITING = 256
 class FloorCalls:
     """Takes calls without waiting; `run` makes them one after another.
 
-    When MAX_WAITING calls wait, the oldest is given up: the floor's leases and timers make good for it. A call
-    that fails or takes longer than `limit_s` is logged and given up for the same reason.
+    When MAX_WAITING calls wait, the oldest is given up: the floor's leases and timers make good for it. A
+    call that fails or takes longer than `limit_s` is logged and given up for the same reason.
     """
 
     def __init__(self, limit_s: float = 2.0) -> None:

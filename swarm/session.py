@@ -15,15 +15,18 @@ from adapters.ears import Ears
 from host_agent.interruption import InterruptionHandlerConfig, judge_factory
 from streams.background import Background
 from streams.conversation_stream import ConversationStream
+from streams.events import FloorGranted
 from streams.hub import StreamHub
 from streams.outbox import Outbox
 from streams.vocabulary import BargeInMode, ParticipantKind
-from swarm.agent_runtime import AgentRuntime
+from swarm.agent_runtime import AgentRuntime, turn_reason
+from swarm.allocation import Candidate, choose
 from swarm.floor_calls import FloorCalls
+from swarm.participant import CHAIR, Participant, Priority
 from swarm.people import PeopleWatch
 from swarm.roster import HEARTBEAT_S, Roster
+from swarm.scribe import Scribe
 from swarm.talking_stick import TalkingStick
-from swarm.turns import TurnAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,10 +34,11 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from adapters.ports import Recogniser, Room, WordsHeard
+    from adapters.ports import Recogniser, Room
     from host_agent.ports import Record, SpeechOutput
     from host_agent.universal_host_agent import UniversalHostAgent
     from streams.events import Recorded
+    from swarm.scribe import Turn
 
 CLOSE_LIMIT_S = 1.5
 
@@ -58,8 +62,8 @@ class SwarmSession:
     """Brings agents into a room and runs them until left: `async with SwarmSession(...) as session`.
 
     `connect` makes an agent's connection to the room by its name. People are all participants that the roster
-    does not know as agents. The agents of one session share their ears and the `recogniser`; without one, speech
-    over an agent's is judged by duration and energy.
+    does not know as agents. The agents of one session share their ears and the `recogniser`; without one,
+    speech over an agent's is judged by duration and energy.
 
     Raises (on entering):
         RoomUnavailableError: the room cannot be joined.
@@ -92,10 +96,11 @@ class SwarmSession:
         self.hub = StreamHub(redis, clock=clock)
         self.outbox = Outbox(self.stream, clock=clock)
         self.stick = TalkingStick(redis, room, hub=self.hub, clock=clock)
-        self.calls = FloorCalls()
+        self._calls = FloorCalls()
         self.ears = Ears(is_person=self.roster.is_person, recogniser=recogniser, clock=clock)
         self.agents: dict[str, AgentRuntime] = {}
         self._judge = judge_factory(interruption or InterruptionHandlerConfig())
+        self._last_holder: str | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -139,22 +144,43 @@ class SwarmSession:
         await stack.enter_async_context(runtime.adapter)
 
     async def _run(self) -> None:
-        answers = TurnAnswers(self)
-        async with answers.scribe:
-            people = PeopleWatch(
-                stick=self.stick, scribe=answers.scribe, calls=self.calls, process=self.process
-            )
-            answers.on_done = people.turn_done
+        scribe = Scribe(
+            self.stream, hub=self.hub, process=self.process, on_turn=self._answer, clock=self._clock
+        )
+        people = PeopleWatch(stick=self.stick, scribe=scribe, calls=self._calls)
+        scribe.on_done = people.turn_done
+        async with scribe:
             self.ears.add_listener(people)
-            self.ears.add_listener(self)
+            for runtime in self.agents.values():
+                self.ears.add_listener(runtime)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self.calls.run())
+                    tasks.create_task(self._calls.run())
                     tasks.create_task(self._beat())
                     for runtime in self.agents.values():
                         tasks.create_task(runtime.run())
             finally:
                 people.close()
+
+    async def _answer(self, turn: Turn) -> None:
+        """Ask for the floor on behalf of the agent that answers a person's turn; a backchannel is none."""
+        status = await self.stick.status()
+        if turn.person not in status.people:
+            return
+        agents = [
+            Candidate(member.identity, member.role)
+            for member in self.roster.members()
+            if member.kind is ParticipantKind.AGENT
+        ]
+        choice = choose(turn.text, agents, last_holder=self._last_holder)
+        if choice is not None:
+            await self.stick.request(
+                Participant(self.process, ParticipantKind.AGENT, CHAIR),
+                on_behalf_of=choice.identity,
+                priority=Priority.HIGH,
+                request_id=turn.request_id,
+                reason=turn_reason(turn.person),
+            )
 
     async def _beat(self) -> None:
         while True:
@@ -176,6 +202,8 @@ class SwarmSession:
 
     def _take(self, entry: Recorded) -> None:
         self.roster.feed(entry)
+        if isinstance(entry.event, FloorGranted):
+            self._last_holder = entry.event.participant
         for runtime in self.agents.values():
             runtime.feed(entry)
         if self._on_event is not None:

@@ -1,7 +1,7 @@
 """Makes the demo's backchannel: `python -m swarm.demo.make_recordings` (needs the `offline` packages).
 
-No free recording of a person's "yeah" was at hand, so espeak-ng says it, in a voice that no agent uses. The cut-in
-is a person's: see recordings/LICENSES.md.
+No free recording of a person's "yeah" was at hand, so espeak-ng says it, in a voice that no agent uses. The
+cut-in is a person's: see recordings/LICENSES.md.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.live import Live
 
-from adapters.errors import RoomUnavailableError, UnsupportedAudioError
+from adapters.errors import UnsupportedAudioError
 from adapters.wav import read_wav, write_wav
 from streams import keys
 from streams.relay import Relay
@@ -25,6 +24,7 @@ from swarm.demo.scenario import EXPERT, HOST, PERSON, Happenings, Voices
 from swarm.demo.stage import open_stage
 from swarm.errors import SettingError
 from swarm.redis_connection import open_redis
+from swarm.room_errors import as_setting_errors
 from swarm.session import SwarmSession
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ async def demo(options: Options) -> dict[str, Any]:
     """Run the demo and return its document (see `swarm demo --json`).
 
     Raises:
-        SettingError: the microphone's file, the Redis, the LiveKit room, the model or the folder cannot be used.
+        SettingError: the microphone's file, the Redis, the room, the model or the folder cannot be used.
     """
     environment = settings.from_environment()
     settings.check_model(options.model)
@@ -156,15 +156,6 @@ def writable(folder: Path) -> Path:
             "--out", f"{str(folder)!r} cannot be written ({error.strerror})", "Name another folder"
         ) from error
     return folder
-
-
-@contextlib.contextmanager
-def as_setting_errors() -> Any:
-    """Turn a room that cannot be joined into the setting that is wrong."""
-    try:
-        yield
-    except RoomUnavailableError as error:
-        raise SettingError(error.setting, error.reason, error.cure) from error
 
 
 async def show(view: LiveView, session: SwarmSession, console: Console) -> None:

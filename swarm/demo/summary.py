@@ -55,7 +55,8 @@ def render(report: Report, document: dict[str, Any]) -> Group:
     parts.append(
         Text(
             f"\n{report.events} events, {report.seq_gaps} gaps in seq; two agents audible at once: "
-            f"{report.agents_overlap_ms:.0f} ms\nrecording: {document['recording']}\npicture: {document['picture']}"
+            f"{report.agents_overlap_ms:.0f} ms\nrecording: {document['recording']}\n"
+            f"picture: {document['picture']}"
         )
     )
     if document["room"]["kind"] == "memory":
