@@ -129,12 +129,10 @@ class Brain:
         """Tell the output of the utterance."""
         self._output.begin_utterance(turn.utterance_id)
         turn.begun = True
-        self._watching.expect(Alarm.NO_FIRST_AUDIO, self.settings.first_audio_limit_s)
 
     def ready(self, turn: Turn) -> None:
         """The prompt is complete: let the model go."""
         turn.ready = True
-        self._watching.forget(Alarm.NO_FIRST_AUDIO)
         self._watching.expect(Alarm.NO_FIRST_AUDIO, self.settings.first_audio_limit_s)
         if self.is_native:
             self._on_reasoning(turn)

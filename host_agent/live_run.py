@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
     from host_agent.stage import Stage
 
 _log = logging.getLogger(__name__)
+_LOADED_LATE = (
+    "google.adk.live._runner_utils",
+    "google.adk.live._live_llm_flow",
+    "google.adk.flows.llm_flows.auto_flow",
+    "google.adk.workflow._workflow",
+)
+"""What ADK imports at the first run_live: more than a second in which the loop would stand still."""
 _LASTED_S = 10.0
 """A run that lasted so long was a good one: attempts are counted anew."""
 
@@ -102,6 +110,7 @@ class LiveRun:
             HostError: a setting of the model is wrong, or its service stays away.
         """
         STAGE.set(self._stage)
+        await asyncio.to_thread(_load)
         await self._ensure_session()
         failures = 0
         async with asyncio.TaskGroup() as tasks:
@@ -167,6 +176,12 @@ class LiveRun:
             raise ModelUnavailableError(
                 self._model, f"session service: {one_line(error)}", attempts=1
             ) from error
+
+
+def _load() -> None:
+    for name in _LOADED_LATE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def _run_config() -> RunConfig:

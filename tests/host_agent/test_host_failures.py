@@ -198,6 +198,7 @@ async def test_a_repair_that_cannot_be_written_is_reported_and_not_fatal(monkeyp
                 patch.setattr(HeardCascadeConnection, "send_realtime", deaf)
                 cast.cut()
                 await asyncio.sleep(0.02)
+        cast.host.queue.send_activity_end()
         await asyncio.sleep(0.02)
         assert any("could not be corrected" in failed.what for failed in cast.record.of(AgentFailed))
         assert await answer(cast, nth=2) == "hello."
