@@ -11,8 +11,8 @@ from adapters.ports import EARS_HZ
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_DELAY_MS = 80
-"""A first guess for the canceller, which finds the delay by itself."""
+_DELAY_MS = 0
+"""The least that the canceller has to reckon with; it finds the real delay, also a long one, by itself."""
 
 
 class WebRtcCanceller:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapters import aec
-from adapters.audio import MonoStream
+from adapters.audio import MonoStream, check_format
 from adapters.echo import EchoJudge, ReferenceMix
-from adapters.ports import AudioFrame
+from adapters.ports import EARS_HZ, AudioFrame
 
 if TYPE_CHECKING:
     from adapters.echo import EchoSettings
@@ -31,6 +31,11 @@ class AgentVoices:
         Raises:
             UnsupportedAudioError: the frame is not int16 PCM of 8 to 48 kHz, mono or stereo.
         """
+        if frame.pcm.count(0) == len(frame.pcm):
+            samples_in = len(frame.pcm) // 2 // max(1, frame.channels)
+            check_format(frame.sample_rate_hz, frame.channels)
+            self._reference.silent(identity, samples_in * EARS_HZ // frame.sample_rate_hz, at_s)
+            return
         stream = self._streams.setdefault(identity, MonoStream())
         samples = stream.push(frame)
         if len(samples):

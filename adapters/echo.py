@@ -3,9 +3,9 @@
 Two witnesses are asked about a window that the detector takes for speech while an agent is, or just was,
 audible. The canceller (WebRTC's AEC3, of livekit's own library) takes out of the microphone what the agents'
 sound explains: what it leaves has to stand out. Or the microphone has to be louder than the echo can be by
-what was learned of the way from loudspeaker to microphone: a canceller that has not heard much yet swallows the
-person too, which this notices. Either witness is enough to call the window speech. Nothing here delays the
-sound that the detector hears. Pure but for the canceller, which is handed in.
+what was learned of the way from loudspeaker to microphone: a canceller that has not heard much yet swallows
+the person too, which this notices. Either witness is enough to call the window speech. Nothing here delays
+the sound that the detector hears. Pure but for the canceller, which is handed in.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 BLOCK_SAMPLES = EARS_HZ * FRAME_MS // 1000
 
+_COUPLING_FALL_DB = 0.03
+"""A window: about 2 dB a second of echo."""
+
 Canceller = Callable[["Samples", "Samples"], "Samples"]
 """Takes a block of the microphone and what was said at that time; gives what that does not explain."""
 
@@ -45,6 +48,8 @@ class EchoSettings:
     """Below this the rest is the canceller's own noise."""
     deepest_cut_db: float = 25.0
     """A rest further below the microphone than this is what a canceller leaves of an echo."""
+    least_of_echo_db: float = 18.0
+    """Sound so far below the loudest echo that is possible now is its reverberation."""
     coupling_db: float = -10.0
     """How loud the echo is against the agents' sound, until it has been learned."""
     louder_db: float = 6.0
@@ -85,13 +90,14 @@ class ReferenceMix:
         self._timelines: dict[str, Timeline] = {}
         self._audible_end: int | None = None
 
+    def silent(self, source: str, n: int, at_s: float) -> None:
+        """`source` was silent for `n` samples up to `at_s`."""
+        self._timelines.setdefault(source, Timeline()).place(n, at_s)
+
     def add(self, source: str, samples: Samples, at_s: float) -> None:
         """Mix in what `source` said up to `at_s`."""
         samples = samples[-self._CAPACITY // 2 :]
-        timeline = self._timelines.get(source)
-        if timeline is None:
-            timeline = self._timelines[source] = Timeline()
-        start = timeline.place(len(samples), at_s)
+        start = self._timelines.setdefault(source, Timeline()).place(len(samples), at_s)
         end = start + len(samples)
         if end <= self._end - self._CAPACITY:
             return
@@ -132,7 +138,7 @@ class ReferenceMix:
 class EchoJudge:
     """Says of one person's windows whether they are an echo. Positions are those of the person's ring."""
 
-    _CAUSAL = EARS_HZ * 20 // 1000
+    _CAUSAL = EARS_HZ * 10 // 1000
     """The reference is read a little back in time, as some of the current block may still be on its way."""
 
     def __init__(
@@ -191,9 +197,10 @@ class EchoJudge:
         stands_out = rest_dbfs >= max(floor_dbfs + settings.stands_out_db, settings.least_rest_dbfs)
         cut_db = mic_dbfs - rest_dbfs
         above_reference_db = mic_dbfs - self._reference.loudest_dbfs(position + self._offset)
-        if stands_out and cut_db <= settings.deepest_cut_db:
+        over_echo_db = above_reference_db - self._coupling_db
+        if stands_out and cut_db <= settings.deepest_cut_db and over_echo_db >= -settings.least_of_echo_db:
             return False
-        if above_reference_db > self._coupling_db + settings.louder_db:
+        if over_echo_db > settings.louder_db:
             return False
         if cut_db >= 10.0 and mic_dbfs >= floor_dbfs + 10.0:
             self._learn(above_reference_db)
@@ -205,5 +212,5 @@ class EchoJudge:
         self._valid_from = None
 
     def _learn(self, above_reference_db: float) -> None:
-        difference_db = above_reference_db - self._coupling_db
-        self._coupling_db += difference_db * (0.3 if difference_db > 0.0 else 0.05)
+        """Follow the loudest echoes at once, and softer ones slowly."""
+        self._coupling_db = max(above_reference_db, self._coupling_db - _COUPLING_FALL_DB)
