@@ -136,6 +136,7 @@ class LiveRun:
 
     def _open(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
         queue = LiveRequestQueue()
+        self._stage.connection = None
         self._on_opened()
         self._input.bind(queue)
         mark = self._current = object()

@@ -68,6 +68,7 @@ class Stage:
         self.connection = connection
         if self.unanswered:
             connection.want()
+            connection.proceed()
         self._words.wake()
 
     def detach(self, connection: Reasoner) -> None:
