@@ -30,10 +30,10 @@ HEARD_LIMIT_S = 6.0
 SILENCE_LIMIT_S = 5.0
 QUIET_S = 1.0
 """Silent for so long is silent: longer than any contender holds its breath before it may go on."""
-LEAD_S = 0.4
-"""Silence from the microphone before the agent begins, so that detectors and buffers have settled."""
+LEAD_S = 1.0
+"""The person's room before the agent begins, so that detectors and buffers have settled."""
 TAIL_S = 0.8
-"""Silence after the person's speech, so that every detector has found its end."""
+"""Only the room after the person's speech, so that every detector has found its end."""
 SETTLE_S = 3.0
 """Between two trials of a contender: 2.25 s after a person's last word AgentSession ends that person's turn,
 and with it what it is saying by then."""
@@ -121,6 +121,7 @@ class Stage:
             TimeoutError: the agent did not become audible.
         """
         await asyncio.sleep(max(0.0, self._rested_s + SETTLE_S - time.monotonic()))
+        self.person.stay_in(speech.room_tone())
         self.person.live = self.listener.recording = True
         await asyncio.sleep(LEAD_S)
         await self.contender.speak()

@@ -19,8 +19,10 @@ class Notes:
     """Its speech detector reported START."""
     gate_s: float | None = None
     """It decided to be silent."""
+    decided_s: float | None = None
+    """It decided that this is an interruption, where that is not the moment of the gate."""
     model_s: float | None = None
-    """Its model was told, or told it, of the interruption."""
+    """Its model's `interrupted` came back."""
     said: str = ""
     """What its conversation holds as said."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from agent_voice import RATE_HZ, agent_speech
 
 from contenders.contender import Notes
+from contenders.reads_out import GO, ReadsOut
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -30,7 +31,6 @@ with warnings.catch_warnings():
         UserSpeechStarted,
         UserTurnFinished,
     )
-    from google.adk.models import BaseLlm, LlmResponse
     from google.adk.runners import Runner
     from google.adk.sessions import InMemorySessionService
     from google.genai import types
@@ -39,26 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from google.adk.live import EgressEvent, IngressEvent
-    from google.adk.models import LlmRequest
 
 APP, SESSION = "benchmark", "call"
-GO = "Please tell me about the harbour."
 EARS_HZ = 16_000
 REST_LIMIT_S = 3.0
-
-
-class ReadsOut(BaseLlm):
-    """Answers GO with the agent's speech, and everything else with nothing."""
-
-    model: str = "reads-out"
-
-    async def generate_content_async(
-        self, llm_request: LlmRequest, stream: bool = False
-    ) -> AsyncGenerator[LlmResponse, None]:
-        last = llm_request.contents[-1].parts if llm_request.contents else None
-        if last and last[0].text == GO:
-            content = types.Content(role="model", parts=[types.Part(text=agent_speech().text)])
-            yield LlmResponse(content=content)
 
 
 class SpeechVoice(LiveEgress):

@@ -55,6 +55,12 @@ class Speech:
                 return i
         raise ValueError(f"no speech in {self.name!r}")
 
+    def room_tone(self) -> Speech:
+        """Return the sound of the room before the speech, made so that it can be played round and round."""
+        size = round(self.sample_rate_hz * FRAME_S)
+        before = self.samples[: max(1, self.onset_frame() - 3) * size]
+        return Speech(f"{self.name} room", self.sample_rate_hz, np.concatenate((before, before[::-1])))
+
     def cut(self, from_ms: float, to_ms: float) -> Speech:
         """Return a part of it."""
         begin, end = (round(ms * self.sample_rate_hz / 1000) for ms in (from_ms, to_ms))
@@ -77,7 +83,8 @@ def read_speech(path: Path) -> Speech:
 class Person:
     """A participant with a microphone; `async with Person(url, token) as person`.
 
-    While `live`, it pushes a frame every 10 ms, silence where nothing is said, as a microphone does.
+    While `live`, it pushes a frame every 10 ms, as a microphone does: where nothing is said, the sound of
+    the room, which is silence until `stay_in` gives it one.
     """
 
     def __init__(
@@ -94,6 +101,7 @@ class Person:
         self._clock = clock
         self._live = asyncio.Event()
         self._live.set()
+        self._room: list[bytes] = [bytes(2 * round(sample_rate_hz * FRAME_S))]
         self._frames: list[bytes] = []
         self._next = 0
         self._onset_frame = 0
@@ -141,6 +149,15 @@ class Person:
         else:
             self._live.clear()
 
+    def stay_in(self, room: Speech) -> None:
+        """Push this round and round from now on, whenever nothing is said.
+
+        Raises:
+            ValueError: another sample rate than the microphone's.
+        """
+        self._check(room)
+        self._room = self._cut(room)
+
     async def say(self, speech: Speech) -> float:
         """Begin to say `speech`; return the time at which its first loud sample was pushed.
 
@@ -148,16 +165,13 @@ class Person:
             ValueError: another sample rate than the microphone's, or no speech in it.
             RuntimeError: the person is still speaking.
         """
-        if speech.sample_rate_hz != self.sample_rate_hz:
-            raise ValueError(f"{speech.name!r} is not at {self.sample_rate_hz} Hz")
+        self._check(speech)
         if self._said is not None and not self._said.done():
             raise RuntimeError("still speaking")
-        size = round(self.sample_rate_hz * FRAME_S)
-        pcm = speech.samples.tobytes()
         onset_frame = speech.onset_frame()
         loop = asyncio.get_running_loop()
         self._onset, self._said = loop.create_future(), loop.create_future()
-        self._frames = [pcm[i : i + 2 * size].ljust(2 * size, b"\0") for i in range(0, len(pcm), 2 * size)]
+        self._frames = self._cut(speech)
         self._next, self._onset_frame = 0, onset_frame
         return await self._onset
 
@@ -172,15 +186,24 @@ class Person:
         if self._said is not None and not self._said.done():
             self._said.set_result(None)
 
+    def _check(self, speech: Speech) -> None:
+        if speech.sample_rate_hz != self.sample_rate_hz:
+            raise ValueError(f"{speech.name!r} is not at {self.sample_rate_hz} Hz")
+
+    def _cut(self, speech: Speech) -> list[bytes]:
+        pcm, size = speech.samples.tobytes(), 2 * round(self.sample_rate_hz * FRAME_S)
+        return [pcm[i : i + size].ljust(size, b"\0") for i in range(0, len(pcm), size)]
+
     async def _push(self, source: Any, audio_frame: Any) -> None:
         size = round(self.sample_rate_hz * FRAME_S)
-        silence = bytes(2 * size)
+        tick = 0
         due_s = self._clock()
         while True:
             if not self._live.is_set():
                 await self._live.wait()
                 due_s = self._clock()
-            pcm = silence
+            pcm = self._room[tick % len(self._room)]
+            tick += 1
             if self._next < len(self._frames):
                 pcm = self._frames[self._next]
                 if self._next == self._onset_frame and self._onset is not None and not self._onset.done():
