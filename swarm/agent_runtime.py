@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 MAX_PROMPTS = 16
 MAX_HEARD = 40
+_SENTENCE_END = re.compile(r"[.?!]\s+")
 GO_ON = "You have the floor. Answer what was said last."
 TURN_PREFIX = "answer to "
 """Begins the reason of a request that is made for a person's turn; the person's name follows."""
@@ -56,6 +58,11 @@ def turn_reason(person: str) -> str:
 def turn_of(reason: str) -> str:
     """Return whose turn a request answers, by its reason; empty where it answers none."""
     return reason.removeprefix(TURN_PREFIX) if reason.startswith(TURN_PREFIX) else ""
+
+
+def last_sentence(text: str) -> str:
+    """Return the last sentence of `text`: who is named there gets the stick next."""
+    return _SENTENCE_END.split(text.strip().rstrip(".?!"))[-1]
 
 
 class _NoFloor:
@@ -116,13 +123,17 @@ class AgentRuntime:
     async def ask(self, prompt: Prompt, *, priority: Priority = Priority.NORMAL, reason: str = "") -> str:
         """Ask for the floor in order to answer `prompt`, and return the request's id.
 
+        An URGENT request pre-empts the agent that holds the floor at a lower priority.
         At most MAX_PROMPTS wait; the oldest is forgotten, its grant then answers what was heard.
         """
         request_id = self._stick.new_request_id()
+        observed = self._stick.token if priority is Priority.URGENT else None
         self._prompts[request_id] = prompt
         while len(self._prompts) > MAX_PROMPTS:
             self._prompts.popitem(last=False)
-        await self._stick.request(self.participant, request_id=request_id, priority=priority, reason=reason)
+        await self._stick.request(
+            self.participant, request_id=request_id, priority=priority, reason=reason, observed_token=observed
+        )
         return request_id
 
     async def run(self) -> None:
@@ -203,7 +214,7 @@ class AgentRuntime:
         others = [
             Candidate(identity) for identity in self._roster.agents() if identity != self.participant.identity
         ]
-        return first_named(result.heard_text, others)
+        return first_named(last_sentence(result.heard_text), others)
 
     def _on_lost(self, lost: Lost) -> None:
         if lost.reason != "released":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 RENEW_S = 0.7
 """A person who goes on speaking is reported again so often; the floor's entry lapses without it."""
-SILENCE_LIMIT_S = 2.5
+WORDS_LIMIT_S = 2.5
 """At the latest so long after END the floor is told of the silence, words or no words."""
 
 
@@ -36,10 +36,12 @@ class PeopleWatch:
         self._stick = stick
         self._scribe = scribe
         self._calls = calls
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._renewals: dict[str, asyncio.TimerHandle] = {}
+        self._limits: dict[str, asyncio.TimerHandle] = {}
 
     def on_speech_started(self, event: SpeechStarted) -> None:
         self._scribe.on_speech_started(event)
+        self._forget(event.person)
         self._say_speaking(event.person, words=False)
 
     def on_speech_progress(self, event: SpeechProgress) -> None:
@@ -52,27 +54,30 @@ class PeopleWatch:
 
     def on_speech_ended(self, event: SpeechEnded) -> None:
         self._scribe.on_speech_ended(event)
-        self._after(event.person, SILENCE_LIMIT_S, self.turn_done)
+        self._limits[event.person] = asyncio.get_running_loop().call_later(
+            WORDS_LIMIT_S, self.turn_done, event.person
+        )
 
     def turn_done(self, person: str) -> None:
         """The scribe has dealt with the person's speech: the floor may be told of the silence."""
-        self._forget_timer(person)
-        self._calls.soon("silent", lambda: self._stick.person_silent(person))
+        if person in self._limits:
+            self._forget(person)
+            self._calls.soon("silent", lambda: self._stick.person_silent(person))
 
     def close(self) -> None:
         """Stop all timers."""
-        for person in tuple(self._timers):
-            self._forget_timer(person)
+        for person in (*self._renewals, *self._limits):
+            self._forget(person)
 
     def _say_speaking(self, person: str, *, words: bool) -> None:
         self._calls.soon("speaking", lambda: self._stick.person_speaking(person, words=words))
-        self._after(person, RENEW_S, lambda person: self._say_speaking(person, words=False))
+        self._renewals[person] = asyncio.get_running_loop().call_later(RENEW_S, self._renew, person)
 
-    def _after(self, person: str, delay_s: float, call: Callable[[str], None]) -> None:
-        self._forget_timer(person)
-        self._timers[person] = asyncio.get_running_loop().call_later(delay_s, call, person)
+    def _renew(self, person: str) -> None:
+        self._say_speaking(person, words=False)
 
-    def _forget_timer(self, person: str) -> None:
-        timer = self._timers.pop(person, None)
-        if timer is not None:
-            timer.cancel()
+    def _forget(self, person: str) -> None:
+        for timers in (self._renewals, self._limits):
+            timer = timers.pop(person, None)
+            if timer is not None:
+                timer.cancel()

@@ -152,10 +152,7 @@ def interruptions(events: Sequence[Recorded], recording: Recording) -> list[Inte
         match entry.event:
             case ev.Interruption() as it:
                 before_decision = _sum(it.latency.onset_to_detector_ms, it.latency.detector_to_gate_ms)
-                since_onset = _sum(
-                    before_decision, it.latency.gate_to_decision_ms, it.latency.decision_to_model_ms
-                )
-                onset_ms = at_ms - (since_onset or 0.0)
+                onset_ms = at_ms - (before_decision or 0.0)
                 heard_by = loud.get(it.interrupted)
                 found.append(
                     Interruption(

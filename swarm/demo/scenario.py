@@ -97,7 +97,8 @@ async def story(
         await happenings.next(
             lambda e: isinstance(e, ev.Interruption) and e.interruptor_kind is ParticipantKind.PERSON, 5.0
         )
-        await happenings.turn_end(HOST)
+        if await happenings.first_audio(HOST):
+            await happenings.turn_end(HOST)
 
 
 async def accompany(

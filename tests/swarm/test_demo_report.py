@@ -95,7 +95,7 @@ def test_an_interruption_is_measured_on_the_recording() -> None:
     entries = recorded(
         (0, grant("host"), 1),
         (
-            700,
+            590,
             ev.Interruption(
                 interrupted="host",
                 interruptor="ada",
@@ -120,10 +120,10 @@ def test_an_interruption_is_measured_on_the_recording() -> None:
         rate_hz=RATE, started_ms=1000, samples={"host": sound((0, 620)), "ada": sound((500, 900))}
     )
     (found,) = report.build(entries, recording, agents=AGENTS, people=PEOPLE).interruptions
-    assert found.at_ms == 500
+    assert found.at_ms == 499.9
     assert found.onset_to_gate_ms == 90.1
     assert found.gate_to_interrupted_ms == 109.9
-    assert found.onset_to_silence_ms == 120
+    assert found.onset_to_silence_ms == 130
 
 
 def test_a_missing_seq_is_counted() -> None:
