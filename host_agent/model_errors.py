@@ -34,7 +34,7 @@ def explain(error: BaseException, model: str) -> HostError | None:
     if isinstance(error, HostError):
         return error
     text = one_line(error)
-    code = getattr(error, "code", None)
+    code = _code(error)
     if _MISSING_KEY.search(text):
         return ModelSettingError(
             "GOOGLE_API_KEY",
@@ -52,6 +52,14 @@ def explain(error: BaseException, model: str) -> HostError | None:
             "model", f"{model!r} does not exist or cannot be used live ({text})", cure="Name a live model"
         )
     return None
+
+
+def _code(error: BaseException) -> int | None:
+    """Return the HTTP status or the WebSocket's close code."""
+    if (closed := getattr(error, "rcvd", None)) is not None:
+        return closed.code
+    code = None if hasattr(error, "sent") else getattr(error, "code", None)
+    return code if isinstance(code, int) else None
 
 
 def single(group: BaseExceptionGroup[BaseException]) -> BaseException:
