@@ -1,0 +1,121 @@
+"""Which words of a transcript acknowledge, which command, and which are neither. Pure.
+
+Words are compared without case, accents of typography or drawn-out letters ("yeahhh"); a phrase
+("hold on") counts as a whole and the longest phrase wins, so that "no problem" in the one list is
+not the "no" of the other.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from host_agent.errors import InterruptionSettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEFAULT_IGNORE_WORDS: tuple[str, ...] = (
+    "yeah", "yes", "yep", "yup", "ok", "okay", "hm", "hmm", "mhm", "mm-hmm", "uh-huh",
+    "aha", "ah", "oh", "right", "sure", "alright", "all right", "got it", "i see", "gotcha",
+)  # fmt: skip
+DEFAULT_COMMAND_WORDS: tuple[str, ...] = (
+    "stop", "wait", "no", "nope", "don't", "halt", "pause", "hold on", "hang on", "cancel",
+    "but", "actually", "excuse me", "enough", "what", "question", "listen", "quiet", "never mind",
+)  # fmt: skip
+
+LONGEST_TEXT_CHARS = 4_000
+"""Text beyond this is not read: nobody acknowledges at such length."""
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_DRAWN_OUT = re.compile(r"(.)\1{2,}")
+
+Phrase = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The words of a transcript by what they do, each group in order."""
+
+    commands: tuple[str, ...]
+    backchannels: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def empty(self) -> bool:
+        """There is no word at all."""
+        return not (self.commands or self.backchannels or self.others)
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Return the words of `text` in the form in which they are compared."""
+    plain = unicodedata.normalize("NFKC", text[:LONGEST_TEXT_CHARS]).casefold().replace("’", "'")
+    return tuple(_WORD.findall(plain))
+
+
+class Lexicon:
+    """Two lists of words and phrases: those that acknowledge and those that command."""
+
+    def __init__(
+        self,
+        ignore_words: Iterable[str] = DEFAULT_IGNORE_WORDS,
+        command_words: Iterable[str] = DEFAULT_COMMAND_WORDS,
+    ) -> None:
+        """Compile the lists.
+
+        Raises:
+            InterruptionSettingError: a list is empty or holds what is no word, or both hold the same one.
+        """
+        ignore = _phrases("ignore_words", ignore_words)
+        command = _phrases("command_words", command_words)
+        if both := sorted(" ".join(phrase) for phrase in ignore.keys() & command.keys()):
+            raise InterruptionSettingError(
+                "ignore_words", f"{both} are in command_words too", cure="Take them out of one of the lists"
+            )
+        self._kinds: dict[Phrase, bool] = {**dict.fromkeys(ignore, False), **dict.fromkeys(command, True)}
+        self._longest: dict[str, int] = {}
+        for phrase in self._kinds:
+            self._longest[phrase[0]] = max(self._longest.get(phrase[0], 0), len(phrase))
+
+    def read(self, text: str) -> Reading:
+        """Return what the words of `text` are, from left to right, the longest phrase first."""
+        words = [self._known_form(word) for word in words_of(text)]
+        commands: list[str] = []
+        backchannels: list[str] = []
+        others: list[str] = []
+        at = 0
+        while at < len(words):
+            for length in range(self._longest.get(words[at], 0), 0, -1):
+                phrase = tuple(words[at : at + length])
+                if (command := self._kinds.get(phrase)) is not None:
+                    (commands if command else backchannels).append(" ".join(phrase))
+                    at += length
+                    break
+            else:
+                others.append(words[at])
+                at += 1
+        return Reading(tuple(commands), tuple(backchannels), tuple(others))
+
+    def _known_form(self, word: str) -> str:
+        if (word,) in self._kinds or not _DRAWN_OUT.search(word):
+            return word
+        for form in (_DRAWN_OUT.sub(r"\1\1", word), _DRAWN_OUT.sub(r"\1", word)):
+            if (form,) in self._kinds:
+                return form
+        return word
+
+
+def _phrases(key: str, entries: Iterable[str]) -> dict[Phrase, None]:
+    if isinstance(entries, str):
+        raise InterruptionSettingError(key, "is one text", cure="Give a list of words")
+    phrases: dict[Phrase, None] = {}
+    for entry in entries:
+        words = words_of(entry) if isinstance(entry, str) else ()  # pyright: ignore[reportUnnecessaryIsInstance] -- from files
+        if not words:
+            raise InterruptionSettingError(key, f"{entry!r} is not a word", cure="Write words or phrases")
+        phrases[words] = None
+    if not phrases:
+        raise InterruptionSettingError(key, "is empty", cure="Name at least one word, or leave it out")
+    return phrases

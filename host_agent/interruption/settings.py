@@ -1,0 +1,108 @@
+"""What can be set about the judgement of interruptions, with what stands where nothing is set. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+
+from host_agent.errors import InterruptionSettingError
+from host_agent.interruption.lexicon import DEFAULT_COMMAND_WORDS, DEFAULT_IGNORE_WORDS, Lexicon
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """The thresholds of the first judge. Times in ms, loudness in dB over full scale."""
+
+    no_words_ms: float = 500.0
+    """Speech that goes on this long without a word, or without a recogniser, is an interruption."""
+    sustained_ms: float = 700.0
+    """Voiced speech this long whose words are unknown or unsure is an interruption; shorter is none."""
+    unknown_words: int = 3
+    """This many words of neither list, surely heard, are an interruption whatever their length."""
+    backchannel_ms: float = 700.0
+    """Voiced speech that acknowledging words may take beside `backchannel_word_ms` for each of them."""
+    backchannel_word_ms: float = 350.0
+    settle_ms: float = 130.0
+    """Silence after acknowledging words that lets the agent go on."""
+    quiet_ms: float = 200.0
+    """Silence after short speech without sure words (a cough) that lets the agent go on."""
+    pause_ms: float = 100.0
+    """Silence from which on speech does not count as going on."""
+    min_confidence: float = 0.5
+    """Words below this confidence do not count as heard. Without a confidence they do."""
+    faint_dbfs: float = -55.0
+    """Speech fainter than this has to last `faint_factor` times as long to interrupt."""
+    faint_factor: float = 2.0
+    echo_share: float = 0.8
+    """This share of the words in the agent's own words, in their order, is an echo of the agent."""
+    echo_min_words: int = 3
+    """Fewer words are never taken for an echo: a person may well say one of the agent's words."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            InterruptionSettingError: a value is not a number, or out of its range; names the key.
+        """
+        for each in fields(self):
+            value = _number(each.name, getattr(self, each.name))
+            low, high = _RANGES.get(each.name, (0.0, 60_000.0))
+            if not low <= value <= high:
+                raise InterruptionSettingError(each.name, f"{value!r} is not within {low:g} to {high:g}")
+
+
+_RANGES = {
+    "unknown_words": (1.0, 1_000.0),
+    "min_confidence": (0.0, 1.0),
+    "faint_dbfs": (-120.0, 0.0),
+    "faint_factor": (1.0, 10.0),
+    "echo_share": (0.5, 1.0),
+    "echo_min_words": (2.0, 1_000.0),
+}
+
+LONGEST_STT_TIMEOUT_MS = 500.0
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptionHandlerConfig:
+    """Word lists, switches and thresholds of the interruption judgement."""
+
+    ignore_words: tuple[str, ...] = DEFAULT_IGNORE_WORDS
+    command_words: tuple[str, ...] = DEFAULT_COMMAND_WORDS
+    allow_interruptions: bool = True
+    """Off: nothing that a person says stops the agent."""
+    log_all_decisions: bool = False
+    stt_timeout_ms: float = LONGEST_STT_TIMEOUT_MS
+    """How long a decision waits for a transcript; then it is the safe one, an interruption."""
+    judge: JudgeSettings = field(default_factory=JudgeSettings)
+
+    def __post_init__(self) -> None:
+        """Take lists as tuples and refuse what cannot be meant.
+
+        Raises:
+            InterruptionSettingError: names the key.
+        """
+        for key in ("ignore_words", "command_words"):
+            words = getattr(self, key)
+            if isinstance(words, str) or not hasattr(words, "__iter__"):
+                raise InterruptionSettingError(key, f"{words!r} is not a list of words")
+            object.__setattr__(self, key, tuple(words))
+        for key in ("allow_interruptions", "log_all_decisions"):
+            if not isinstance(getattr(self, key), bool):
+                raise InterruptionSettingError(key, f"{getattr(self, key)!r} is neither true nor false")
+        wait = _number("stt_timeout_ms", self.stt_timeout_ms)
+        if not 0 < wait <= LONGEST_STT_TIMEOUT_MS:
+            raise InterruptionSettingError(
+                "stt_timeout_ms", f"{wait!r} is not above 0 and at most {LONGEST_STT_TIMEOUT_MS:g}"
+            )
+        self.lexicon()
+
+    def lexicon(self) -> Lexicon:
+        """Return the word lists, compiled."""
+        return Lexicon(self.ignore_words, self.command_words)
+
+
+def _number(key: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InterruptionSettingError(key, f"{value!r} is not a number")
+    return value
