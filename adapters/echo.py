@@ -1,11 +1,14 @@
 """An agent's own voice in a person's microphone is not speech of the person.
 
-Two witnesses are asked about a window that the detector takes for speech while an agent is, or just was,
-audible. The canceller (WebRTC's AEC3, of livekit's own library) takes out of the microphone what the agents'
-sound explains: what it leaves has to stand out. Or the microphone has to be louder than the echo can be by
-what was learned of the way from loudspeaker to microphone: a canceller that has not heard much yet swallows
-the person too, which this notices. Either witness is enough to call the window speech. Nothing here delays
-the sound that the detector hears. Pure but for the canceller, which is handed in.
+Witnesses are asked about a window that the detector takes for speech while an agent is, or just was, audible:
+- The canceller (WebRTC's AEC3, of livekit's own library) takes out of the microphone what the agents' sound
+  explains. Where a person speaks, what it leaves stands out.
+- It leaves echo, too, until it knows the way from loudspeaker to microphone. So what stands out must not
+  resemble what was just said, by normalised correlation over all delays.
+- It swallows the person, too, while it learns. So a microphone that is louder than the echo can be, by what
+  was learned of that way, is a person whatever the canceller says; and so is, while the canceller is young,
+  what is loud and does not resemble at all what was said.
+Nothing here delays the sound that the detector hears. Pure but for the canceller, which is handed in.
 """
 
 from __future__ import annotations
@@ -28,7 +31,17 @@ if TYPE_CHECKING:
 BLOCK_SAMPLES = EARS_HZ * FRAME_MS // 1000
 
 _COUPLING_FALL_DB = 0.03
-"""A window: about 2 dB a second of echo."""
+"""A window: about 2 dB a second of echo. Three times as much while the canceller is young."""
+
+_FIRST_WINDOWS = 120
+"""About 2 s of echo: so long a canceller is young."""
+
+_LOUD_DB = 12.0
+"""Below the loudest echo that is possible now."""
+
+HISTORY_SAMPLES = EARS_HZ * 64 // 1000
+
+_TAIL_SAMPLES = EARS_HZ * 16 // 1000
 
 Canceller = Callable[["Samples", "Samples"], "Samples"]
 """Takes a block of the microphone and what was said at that time; gives what that does not explain."""
@@ -46,6 +59,10 @@ class EchoSettings:
     """How far the canceller's rest is above the noise floor where a person speaks."""
     least_rest_dbfs: float = -56.0
     """Below this the rest is the canceller's own noise."""
+    resemblance: float = 0.5
+    """Correlation with what was said from which on sound is an echo."""
+    strangeness: float = 0.3
+    """Correlation below which loud sound is no echo, while the canceller is young."""
     deepest_cut_db: float = 25.0
     """A rest further below the microphone than this is what a canceller leaves of an echo."""
     least_of_echo_db: float = 18.0
@@ -156,6 +173,7 @@ class EchoJudge:
         self._heard = 0
         self._valid_from: int | None = None
         self._coupling_db = settings.coupling_db
+        self._learned = 0
 
     def take(self, samples: Samples, at_s: float) -> None:
         """Follow the person's sound; costs next to nothing while no agent is audible."""
@@ -183,28 +201,46 @@ class EchoJudge:
         """Whether a window that ends here can be an echo at all."""
         return self._valid_from is not None and self._reference.may_echo_at(position + self._offset)
 
-    def is_echo(self, position: int, mic_dbfs: float, floor_dbfs: float) -> bool:
+    def is_echo(self, position: int, sound: Samples, floor_dbfs: float) -> bool:
         """Whether the window that ends here is an echo and nothing else.
 
-        Takes the window's own level and the level of the room's noise.
+        Takes the last HISTORY_SAMPLES of the person's sound and the level of the room's noise.
         """
         if self._valid_from is None:
             return False
         settings = self._settings
-        end = min(self._rest.end, position - self._valid_from)
-        newest = self._rest.read(max(0, end - EARS_HZ * 16 // 1000), end).samples
-        rest_dbfs = level_dbfs(newest)
-        stands_out = rest_dbfs >= max(floor_dbfs + settings.stands_out_db, settings.least_rest_dbfs)
+        mic_dbfs = level_dbfs(sound[-_TAIL_SAMPLES:])
+        rest_dbfs = self._rest_dbfs(position - self._valid_from)
         cut_db = mic_dbfs - rest_dbfs
         above_reference_db = mic_dbfs - self._reference.loudest_dbfs(position + self._offset)
         over_echo_db = above_reference_db - self._coupling_db
-        if stands_out and cut_db <= settings.deepest_cut_db and over_echo_db >= -settings.least_of_echo_db:
-            return False
         if over_echo_db > settings.louder_db:
             return False
+        stands_out = (
+            rest_dbfs >= max(floor_dbfs + settings.stands_out_db, settings.least_rest_dbfs)
+            and cut_db <= settings.deepest_cut_db
+            and over_echo_db >= -settings.least_of_echo_db
+        )
+        young = (
+            self._learned <= _FIRST_WINDOWS and over_echo_db >= -_LOUD_DB and mic_dbfs >= floor_dbfs + 10.0
+        )
+        if stands_out or young:
+            alike = self._resemblance(position, sound)
+            if alike < (settings.resemblance if stands_out else settings.strangeness):
+                return False
         if cut_db >= 10.0 and mic_dbfs >= floor_dbfs + 10.0:
             self._learn(above_reference_db)
         return True
+
+    def _rest_dbfs(self, position: int) -> float:
+        end = min(self._rest.end, position)
+        return level_dbfs(self._rest.read(max(0, end - _TAIL_SAMPLES), end).samples)
+
+    def _resemblance(self, position: int, sound: Samples) -> float:
+        reach = int(self._settings.longest_delay_ms * EARS_HZ / 1000.0)
+        start = position + self._offset - len(sound) - reach
+        said = self._reference.read(start, len(sound) + reach)
+        return resemblance(sound, said)
 
     def break_off(self) -> None:
         """The person's sound is not continuous here."""
@@ -213,4 +249,30 @@ class EchoJudge:
 
     def _learn(self, above_reference_db: float) -> None:
         """Follow the loudest echoes at once, and softer ones slowly."""
-        self._coupling_db = max(above_reference_db, self._coupling_db - _COUPLING_FALL_DB)
+        self._learned += 1
+        fall_db = _COUPLING_FALL_DB * (3.0 if self._learned <= _FIRST_WINDOWS else 1.0)
+        self._coupling_db = max(above_reference_db, self._coupling_db - fall_db)
+
+
+def resemblance(sound: Samples, said: Samples) -> float:
+    """Largest normalised correlation, 0 to 1, of a sound with any equally long stretch of what was said."""
+    x, y = _sharpened(sound), _sharpened(said)
+    n, power = len(x), float(np.dot(x, x))
+    if power <= 0.0 or len(y) < n:
+        return 0.0
+    length = 1 << (len(y) - 1).bit_length()
+    spectrum = np.fft.rfft(y, length) * np.conj(np.fft.rfft(x, length))
+    products = np.fft.irfft(spectrum, length)[: len(y) - n + 1]
+    sums = np.concatenate(([0.0], np.cumsum(y.astype(np.float64) ** 2)))
+    powers = sums[n:] - sums[:-n]
+    floor = 1e-3 * float(powers.max())
+    if floor <= 0.0:
+        return 0.0
+    return float(np.max(np.abs(products) / np.sqrt(np.maximum(powers, floor) * power)))
+
+
+def _sharpened(samples: Samples) -> NDArray[np.float32]:
+    """With its high frequencies raised, as speech is strongest where it tells least."""
+    wide = samples.astype(np.float32)
+    wide[1:] -= 0.9 * wide[:-1].copy()
+    return wide

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapters.audio import level_dbfs
+from adapters.echo import HISTORY_SAMPLES
 from adapters.ports import EARS_HZ
 from adapters.ring import SampleRing
 from adapters.silero import WINDOW_SAMPLES, SileroStream
@@ -79,7 +80,7 @@ class Hearing:
             level, tail = level_dbfs(sound), level_dbfs(sound[HOP_SAMPLES:])
             probability = self._streams[phase].probability(sound) if level > _NO_SOUND_DBFS else 0.0
             detected_s = self._clock()
-            window = Window(start, end, self._without_echo(probability, end, tail), level, tail)
+            window = Window(start, end, self._without_echo(probability, end), level, tail)
             self._state, signal = advance(self._state, window, self._settings)
             if signal is not None and not (isinstance(signal, Progress) and phase):
                 yield Heard(signal, detected_s)
@@ -99,7 +100,7 @@ class Hearing:
         """When a position was heard, reckoned back from the newest arrival."""
         return (self.arrived_s or 0.0) - (self.ring.end - sample) / EARS_HZ
 
-    def _without_echo(self, probability: float, end: int, tail_dbfs: float) -> float:
+    def _without_echo(self, probability: float, end: int) -> float:
         """The probability, 0 for an echo; where there can be one, one window alone is no START."""
         settings = self._settings
         if self._echo is None or probability < min(settings.candidate, settings.deactivation):
@@ -107,6 +108,7 @@ class Hearing:
         if not self._echo.possible_at(end):
             return probability
         floor = self._state.floor_dbfs
-        if self._echo.is_echo(end, tail_dbfs, settings.least_dbfs if floor is None else floor):
+        sound = self.ring.read(max(0, end - HISTORY_SAMPLES), end).samples
+        if self._echo.is_echo(end, sound, settings.least_dbfs if floor is None else floor):
             return 0.0
         return min(probability, math.nextafter(settings.fast_activation, 0.0))
