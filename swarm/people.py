@@ -6,8 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from adapters.ports import SpeechEnded, SpeechProgress, SpeechStarted, WordsHeard
     from swarm.floor_calls import FloorCalls
     from swarm.scribe import Scribe

@@ -13,9 +13,9 @@ from redis.exceptions import RedisError
 
 from adapters.ears import Ears
 from host_agent.interruption import InterruptionHandlerConfig, judge_factory
+from streams import events as ev
 from streams.background import Background
 from streams.conversation_stream import ConversationStream
-from streams.events import FloorGranted
 from streams.hub import StreamHub
 from streams.outbox import Outbox
 from streams.vocabulary import BargeInMode, ParticipantKind
@@ -101,6 +101,8 @@ class SwarmSession:
         self.agents: dict[str, AgentRuntime] = {}
         self._judge = judge_factory(interruption or InterruptionHandlerConfig())
         self._last_holder: str | None = None
+        self._waved_off_ms: dict[str, int] = {}
+        """When a person's speech over an agent's was last taken for no interruption."""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -164,8 +166,7 @@ class SwarmSession:
 
     async def _answer(self, turn: Turn) -> None:
         """Ask for the floor on behalf of the agent that answers a person's turn; a backchannel is none."""
-        status = await self.stick.status()
-        if turn.person not in status.people:
+        if self._waved_off_ms.get(turn.person, 0) >= turn.onset_ms:
             return
         agents = [
             Candidate(member.identity, member.role)
@@ -202,8 +203,15 @@ class SwarmSession:
 
     def _take(self, entry: Recorded) -> None:
         self.roster.feed(entry)
-        if isinstance(entry.event, FloorGranted):
-            self._last_holder = entry.event.participant
+        match entry.event:
+            case ev.FloorGranted(participant=who):
+                self._last_holder = who
+            case ev.Backchannel(by=who) | ev.FalseInterruption(by=who):
+                self._waved_off_ms[who] = entry.occurred_ms
+            case ev.Interruption(interruptor=who):
+                self._waved_off_ms.pop(who, None)
+            case _:
+                pass
         for runtime in self.agents.values():
             runtime.feed(entry)
         if self._on_event is not None:

@@ -93,10 +93,11 @@ async def story(
 
     if await happenings.first_audio(HOST):
         await asyncio.sleep(2.2)
-        await microphone.say(voices.cut_in)
-        await happenings.next(
-            lambda e: isinstance(e, ev.Interruption) and e.interruptor_kind is ParticipantKind.PERSON, 5.0
-        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(microphone.say(voices.cut_in))
+            await happenings.next(
+                lambda e: isinstance(e, ev.Interruption) and e.interruptor_kind is ParticipantKind.PERSON, 5.0
+            )
         if await happenings.first_audio(HOST):
             await happenings.turn_end(HOST)
 
