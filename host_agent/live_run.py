@@ -110,7 +110,7 @@ class LiveRun:
             HostError: a setting of the model is wrong, or its service stays away.
         """
         STAGE.set(self._stage)
-        await asyncio.to_thread(_load)
+        await asyncio.to_thread(load_adk)
         await self._ensure_session()
         failures = 0
         async with asyncio.TaskGroup() as tasks:
@@ -179,7 +179,8 @@ class LiveRun:
             ) from error
 
 
-def _load() -> None:
+def load_adk() -> None:
+    """Import what ADK would import at its first live run. Slow the first time: not on the event loop."""
     for name in _LOADED_LATE:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
