@@ -86,6 +86,10 @@ class Ears:
         self._rooms.append(room)
         room.add_listener(self)
 
+    def listens_in(self, room: Room) -> bool:
+        """Whether what comes from `room` is heard; the voice of whoever is connected by it is not."""
+        return any(attached is room for attached in self._rooms)
+
     def close(self) -> None:
         """Hear nothing more: leave the rooms' listeners, end open speeches, give up on their words."""
         for room in self._rooms:

@@ -267,7 +267,8 @@ class LiveKitAdapter:
 
     def _next_frame(self, now_s: float) -> bytes:
         frame = self._voice.next_frame(now_s)
-        self._ears.play_reference(frame, self._sample_rate_hz)
+        if self._ears.listens_in(self._room):  # elsewhere the ears hear this voice like any other agent's
+            self._ears.play_reference(frame, self._sample_rate_hz)
         return frame
 
     def _on_person_audio(self, person: str, pcm: bytes, start_sample: int) -> None:

@@ -132,9 +132,13 @@ class ScriptedEars:
         self._listeners: list[SpeechListener] = []
         self._taps: list[Callable[[str, bytes, int], None]] = []
         self.reference: list[bytes] = []
+        self.rooms: list[object] = []
 
     def attach(self, room: object) -> None:
-        raise AssertionError("shared ears are attached by their owner")
+        self.rooms.append(room)
+
+    def listens_in(self, room: object) -> bool:
+        return room in self.rooms
 
     def add_listener(self, listener: SpeechListener) -> None:
         self._listeners.append(listener)

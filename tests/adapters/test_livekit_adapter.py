@@ -68,6 +68,7 @@ async def scene(
     sink = RecordingSink(RATE, depth_frames=depth_frames)
     room, model, reports = SinkRoom(sink), ModelLog(), KeptReports()
     ears = ScriptedEars(loop.time)
+    ears.attach(room)
     if mode is not BargeInMode.IMMEDIATE:
         options.setdefault("judge", lambda _: WordJudge())
     adapter = LiveKitAdapter(
@@ -103,6 +104,17 @@ def test_an_utterance_is_played_once_whole_and_reported() -> None:
             assert s.voice == pcm
             assert [kind for kind, _ in s.reports.told] == ["first_audio", "played_out"]
             assert s.ears.reference == s.sink.sent
+
+    run_virtual(test)
+
+
+def test_ears_in_another_room_are_not_told_the_voice_a_second_time() -> None:
+    async def test(loop: VirtualLoop) -> None:
+        async with scene(loop, mode=BargeInMode.CONFIRM) as s:
+            s.ears.rooms.clear()
+            speak(s.adapter, "u1", 50)
+            await s.adapter.wait_played_out("u1")
+            assert s.ears.reference == []
 
     run_virtual(test)
 

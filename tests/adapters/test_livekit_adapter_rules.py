@@ -134,11 +134,13 @@ class Agent:
     def send(self, utterance: str, samples: int) -> None:
         pcm = numbered(self.position, samples)
         self.position += samples
-        self.made[utterance] += pcm
+        if utterance not in self.ended:
+            self.made[utterance] += pcm
         taken = self.adapter.send_audio_chunk(pcm, sample_rate_hz=RATE, utterance_id=utterance)
         if not taken:
             self.refused.add(utterance)
         assert not (taken and utterance in self.refused), "a hole in the utterance"
+        assert not (taken and utterance in self.ended), "audio after the end"
 
     def end_current(self, utterance: str) -> None:
         if self.made and utterance not in self.ended:
