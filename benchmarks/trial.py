@@ -51,6 +51,7 @@ class Trial:
     onset_to_detector_ms: float | None
     detector_to_gate_ms: float | None
     gate_to_silence_ms: float | None
+    decision_to_interrupted_ms: float | None
     heard_words: int
     """Words of the agent's speech that were in the listener's recording to their end at the cut."""
     said_words: int
@@ -93,7 +94,6 @@ class Stage:
                 Listener(server.url, server.token("listener", self.name), only=lambda who: who == AGENT)
             )
             self.contender = await stack.enter_async_context(ContenderProcess(self.name))
-            await self.contender.start(server.url, server.token(AGENT, self.name))
             self.rest()
             self._stack = stack.pop_all()
         return self
@@ -106,15 +106,24 @@ class Stage:
     ) -> None:
         await self._stack.aclose()
 
+    async def begin(self) -> None:
+        """Let the contender join and get ready. May be awaited for several stages at once.
+
+        Raises:
+            ContenderError: it failed.
+        """
+        await self.contender.start(self._server.url, self._server.token(AGENT, self.name))
+
     def rest(self) -> None:
-        """Send and record nothing until the next trial."""
-        self.person.live = False
-        self.listener.recording = False
+        """Send and record nothing until the next trial: what is idle should not take the others' time."""
+        self.person.live = self.listener.recording = False
         self.listener.clear()
         self._rested_s = time.monotonic()
 
     async def trial(self, speech: Speech, speaks_for_s: float) -> Trial:
         """Let the person say `speech` after the agent has been audible for `speaks_for_s`.
+
+        `rest` has to follow, TAIL_S later; another stage's trial may begin meanwhile.
 
         Raises:
             ContenderError: the contender failed.
@@ -132,8 +141,6 @@ class Stage:
         notes = await self.contender.finish()
         intervals = audible_intervals(self.listener.tracks[AGENT], bridge_ms=30.0)
         await self.person.said()
-        await asyncio.sleep(TAIL_S)
-        self.rest()
         return _trial(self.name, speech.name, onset_s, silence_s, notes, intervals)
 
     async def _silence(self, onset_s: float) -> float | None:
@@ -169,6 +176,7 @@ def _trial(
         onset_to_detector_ms=_between(onset_s, notes.detected_s),
         detector_to_gate_ms=_between(notes.detected_s, notes.gate_s),
         gate_to_silence_ms=_between(notes.gate_s, stopped_s),
+        decision_to_interrupted_ms=_between(notes.decided_s, notes.model_s),
         heard_words=speech.words_within(heard_ms),
         said_words=len(notes.said.split()),
     )

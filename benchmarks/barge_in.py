@@ -1,0 +1,152 @@
+"""How soon an agent is silent when a person cuts in: ours and its peers, in a real room, in one run.
+
+From the first loud sample that the person pushed to the last loud sample of the agent that a third
+participant heard. Every contender says the same speech, runs in a process of its own and is cut off by the
+same recordings, in turn. Needs a livekit-server (LIVEKIT_SERVER_BIN, or on PATH).
+
+Contenders: ours in its modes confirm (the default of the swarm; ratios use it) and immediate; livekit
+AgentSession as it comes, after its warm-up of 3 s; AgentSession tuned (10 ms frames, interrupted on the
+first news of a speaking user, no resuming); ADK's LiveKitRunner on the same offline model, with ears that
+report the start of speech (livekit_runner_bare: with ears that do not; nothing cuts it off).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import random
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from barge_in_figures import CONTENDERS, figures, table
+from beside import PingBeside
+from contenders.process import ContenderError
+from gate_latency import gate_latencies_ms
+from report import environment, ping_verdict, show
+from trial import TAIL_S, Stage, Trial, stimuli
+
+from tests.engines.livekit import LiveKitServer, LiveKitServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RUNS = 3
+TRIALS = 24
+SPEAKS_S = (0.8, 1.5)
+"""How long the agent has been audible when the person begins."""
+EXTRA = ("livekit_runner_bare",)
+PACKAGES = ("livekit", "livekit-agents", "livekit-plugins-silero", "google-adk", "redis", "onnxruntime")
+
+
+@dataclass(slots=True)
+class Measured:
+    """What the runs gave."""
+
+    runs: list[list[Trial]] = field(default_factory=list[list[Trial]])
+    pings_us: list[float] = field(default_factory=list[float])
+    gate_ms: list[list[float]] = field(default_factory=list[list[float]])
+    failures: list[str] = field(default_factory=list[str])
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+async def measure(names: Sequence[str], *, runs: int, trials: int, seed: int) -> Measured:
+    """Run everything; `trials` for each contender in all runs together.
+
+    Raises:
+        LiveKitServerError: there is no livekit-server.
+        ContenderError: a contender does not start.
+    """
+    measured = Measured()
+    chance = random.Random(seed)
+    async with AsyncExitStack() as stack:
+        beside = await stack.enter_async_context(PingBeside())
+        server = await stack.enter_async_context(LiveKitServer())
+        stages = [await stack.enter_async_context(Stage(server, name)) for name in names]
+        say(f"starting {', '.join(names)}")
+        await asyncio.gather(*(stage.begin() for stage in stages))
+        gc.collect()
+        gc.freeze()
+        speeches = stimuli()
+        for run in range(runs):
+            await beside.measure()
+            done: list[Trial] = []
+            for n in range(run * trials // runs, (run + 1) * trials // runs):
+                speech = speeches[n % len(speeches)]
+                for stage in (*stages[n % len(stages) :], *stages[: n % len(stages)]):
+                    try:
+                        trial = await stage.trial(speech, chance.uniform(*SPEAKS_S))
+                    except (ContenderError, TimeoutError) as error:
+                        measured.failures.append(f"{stage.name}: {str(error) or 'not audible'}")
+                        say(f"  {measured.failures[-1]}")
+                    else:
+                        done.append(trial)
+                    asyncio.get_running_loop().call_later(TAIL_S, stage.rest)
+                say(f"run {run + 1} of {runs}, {speech.name}: " + _briefly(done[-len(stages) :]))
+            measured.runs.append(done)
+            await asyncio.sleep(TAIL_S)
+        await beside.measure()
+        measured.pings_us = list(beside.pings_us)
+    return measured
+
+
+def _briefly(trials: Sequence[Trial]) -> str:
+    shown = {t.contender: t.onset_to_silence_ms for t in trials}
+    return ", ".join(f"{name} {'-' if ms is None else round(ms)}" for name, ms in shown.items())
+
+
+async def everything(options: argparse.Namespace) -> Measured:
+    names = options.only or CONTENDERS
+    begun = time.monotonic()
+    measured = await measure(names, runs=options.runs, trials=options.trials, seed=options.seed)
+    if not options.only or any(name.startswith("ours") for name in names):
+        say(f"gate latency ({time.monotonic() - begun:.0f} s so far)")
+        for _ in range(options.runs):
+            measured.gate_ms.append(await gate_latencies_ms(count=40 if options.quick else 100))
+    say(f"took {time.monotonic() - begun:.0f} s")
+    return measured
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+    parser.add_argument("--quick", action="store_true", help="one run of four trials")
+    parser.add_argument("--trials", type=int, default=TRIALS, help="of each contender, all runs together")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=(*CONTENDERS, *EXTRA), metavar="CONTENDER")
+    options = parser.parse_args()
+    if options.quick:
+        options.runs, options.trials = 1, 4
+    options.runs = max(1, min(options.runs, options.trials))
+    try:
+        measured = asyncio.run(everything(options))
+    except KeyboardInterrupt:
+        say("stopped")
+        sys.exit(130)
+    except (LiveKitServerError, ContenderError) as error:
+        say(str(error))
+        sys.exit(2)
+    where = environment(
+        PACKAGES,
+        trials=options.trials,
+        runs=options.runs,
+        seed=options.seed,
+        failures=measured.failures,
+        **ping_verdict(measured.pings_us),
+    )
+    if not options.json:
+        print(table([trial for run in measured.runs for trial in run]))
+    show("figures", figures(measured.runs, measured.gate_ms), where, as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()
