@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +30,10 @@ class WebRtcCanceller:
             high_pass_filter=False,
             auto_gain_control=False,
         )
+        if not _alive:
+            atexit.unregister(_release_all)
+            atexit.register(_release_all)
+        _alive.add(self)
 
     def __call__(self, mic: NDArray[np.int16], said: NDArray[np.int16]) -> NDArray[np.int16]:
         """What is left of the microphone when what was said is taken out."""
@@ -36,6 +42,19 @@ class WebRtcCanceller:
         frame = self._frame(mic.tobytes(), EARS_HZ, 1, len(mic))
         self._apm.process_stream(frame)
         return np.frombuffer(frame.data, dtype=np.int16)
+
+    def release(self) -> None:
+        """Give the library's part back; the canceller cannot be used any more."""
+        self._apm = None
+
+
+_alive: weakref.WeakSet[WebRtcCanceller] = weakref.WeakSet()
+
+
+def _release_all() -> None:
+    """Before the library is unloaded at exit, which happens after this as it was registered earlier."""
+    for canceller in tuple(_alive):
+        canceller.release()
 
 
 def load() -> None:

@@ -13,6 +13,7 @@ Nothing here delays the sound that the detector hears. Pure but for the cancelle
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -133,9 +134,15 @@ class ReferenceMix:
 
     def read(self, start: int, n: int) -> Samples:
         """What was said between two positions; silence where nothing was, or is known no more."""
-        at = np.arange(start, start + n)
-        known = (at < self._end) & (at >= self._end - self._CAPACITY)
-        return np.where(known, self._mix[at % self._CAPACITY], 0).astype(np.int16)
+        out = np.zeros(n, dtype=np.int16)
+        first = max(start, self._end - self._CAPACITY)
+        known = min(start + n, self._end) - first
+        if known > 0:
+            at = first % self._CAPACITY
+            head = min(known, self._CAPACITY - at)
+            out[first - start : first - start + head] = self._mix[at : at + head]
+            out[first - start + head : first - start + known] = self._mix[: known - head]
+        return out
 
     def may_echo_at(self, position: int) -> bool:
         """Whether something audible was said shortly before a position."""
@@ -148,8 +155,8 @@ class ReferenceMix:
         reach = int(self._settings.longest_delay_ms * EARS_HZ / 1000.0)
         step = 2 * BLOCK_SAMPLES
         wide = self.read(position - reach, reach // step * step).astype(np.float32).reshape(-1, step)
-        power = float((wide * wide).mean(axis=1).max())
-        return 10.0 * np.log10(max(power, 1e-6)) - 20.0 * np.log10(32768.0)
+        power = float(np.einsum("ij,ij->i", wide, wide).max()) / step
+        return 10.0 * math.log10(max(power, 1e-6)) - 20.0 * math.log10(32768.0)
 
 
 class EchoJudge:
@@ -260,7 +267,7 @@ def resemblance(sound: Samples, said: Samples) -> float:
     n, power = len(x), float(np.dot(x, x))
     if power <= 0.0 or len(y) < n:
         return 0.0
-    length = 1 << (len(y) - 1).bit_length()
+    length = -(-len(y) // 1024) * 1024
     spectrum = np.fft.rfft(y, length) * np.conj(np.fft.rfft(x, length))
     products = np.fft.irfft(spectrum, length)[: len(y) - n + 1]
     sums = np.concatenate(([0.0], np.cumsum(y.astype(np.float64) ** 2)))
