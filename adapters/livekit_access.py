@@ -47,7 +47,7 @@ class Access:
     api_key: str = field(default="", repr=False)
     api_secret: str = field(default="", repr=False)
     kind: Literal["standard", "agent"] = "standard"
-    """An agent-kind participant that publishes nothing is announced to others about 3 s late."""
+    """LiveKit's kind of participant; who is a person is not decided by it."""
 
     def __post_init__(self) -> None:
         try:

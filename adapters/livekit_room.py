@@ -36,7 +36,8 @@ class LiveKitRoom:
 
     Given a token, or key, secret, identity and room to make one. Others' audio arrives as mono frames
     of FRAME_MS at `audio_hz`. Of somebody with several audio tracks the newest is heard. A connection
-    that is lost and found again goes on by itself; meanwhile everybody counts as muted.
+    that is lost and found again goes on by itself; meanwhile everybody counts as muted. A participant
+    of whatever kind that publishes nothing is announced to the others about 3 s late.
 
     Raises:
         RoomUnavailableError: the address is none, or a setting is missing.
@@ -259,6 +260,9 @@ class LiveKitRoom:
                 if sid not in self._muted:
                     frame = AudioFrame(bytes(event.frame.data), self._audio_hz)
                     self._tell(lambda listener, frame=frame: listener.on_audio(identity, frame))
+        except Exception:  # one person's track must not end everybody's
+            _log.exception("track_failed")
+            self._tell(lambda listener: listener.on_muted(identity))
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_LIMIT_S):

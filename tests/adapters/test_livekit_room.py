@@ -167,6 +167,38 @@ async def test_a_lost_track_counts_as_muted_and_the_next_one_is_heard(server: Li
 
 @pytest.mark.real
 @pytest.mark.livekit
+@pytest.mark.parametrize("who", ["speaker", "listener"])
+@pytest.mark.parametrize("scenario", ["SIMULATE_SIGNAL_RECONNECT", "SIMULATE_FULL_RECONNECT"])
+async def test_a_connection_that_is_lost_and_found_goes_on(
+    server: LiveKitServer, who: str, scenario: str
+) -> None:
+    from livekit import rtc
+
+    def person(identity: str) -> LiveKitRoom:
+        return room_at(server.url, api_secret=server.secret, identity=identity)
+
+    async with person("ann") as ann, person("ben") as ben:
+        heard = Heard()
+        ben.add_listener(heard)
+        pacer = Pacer(await ann.publish_audio(48_000), tone(48_000))
+        pacer.start()
+        await heard.until(lambda heard: heard.loud_ms("ann") >= 100)
+        inner = {"speaker": ann, "listener": ben}[who]._room
+        assert isinstance(inner, rtc.Room)
+        again = asyncio.Event()
+        inner.on("reconnected", again.set)
+        async with asyncio.timeout(8):
+            await inner.simulate_scenario(getattr(rtc.SimulateScenarioKind, scenario))
+            await again.wait()
+        heard.frames.clear()
+        await heard.until(lambda heard: heard.loud_ms("ann") >= 300)
+        pacer.stop()
+        assert ("closed", "") not in heard.told
+        assert who == "speaker" or ("muted", "ann") in heard.told
+
+
+@pytest.mark.real
+@pytest.mark.livekit
 async def test_being_thrown_out_is_told_with_the_reason(server: LiveKitServer) -> None:
     from livekit import api
 
