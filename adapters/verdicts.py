@@ -23,7 +23,7 @@ from streams.vocabulary import Decision, Verdict
 if TYPE_CHECKING:
     from streams.vocabulary import Observation
 
-PAUSE_MS = 200.0
+PAUSE_MS = 100.0
 """A speech that has been silent for so long does not go on, for now."""
 
 

@@ -16,7 +16,7 @@ from adapters.errors import UnsupportedAudioError
 from adapters.wav import read_wav, write_wav
 from streams import keys
 from streams.relay import Relay
-from swarm import agents, settings
+from swarm import agents, settings, tail_lines
 from swarm.demo import picture, report, scenario, summary
 from swarm.demo.live import LiveView
 from swarm.demo.person import Microphone
@@ -112,12 +112,14 @@ async def demo(options: Options) -> dict[str, Any]:
         stream={"key": keys.stream(room)},
         recording=str(out / "recording.wav"),
         picture=str(out / "timeline.png"),
+        record=str(out / "events.jsonl"),
     )
     write_wav(
         out / "recording.wav",
         [recording.samples[who] for who in sorted(recording.samples)],
         recording.rate_hz,
     )
+    (out / "events.jsonl").write_text("".join(f"{line}\n" for line in map(tail_lines.document, events)))
     picture.draw(found, recording, PEOPLE, out / "timeline.png")
     if options.live:
         console.print(summary.render(found, document))

@@ -56,7 +56,7 @@ def render(report: Report, document: dict[str, Any]) -> Group:
         Text(
             f"\n{report.events} events, {report.seq_gaps} gaps in seq; two agents audible at once: "
             f"{report.agents_overlap_ms:.0f} ms\nrecording: {document['recording']}\n"
-            f"picture: {document['picture']}"
+            f"picture: {document['picture']}\nevents: {document['record']}"
         )
     )
     if document["room"]["kind"] == "memory":

@@ -27,7 +27,7 @@ def test_undecided_before_the_limit_says_nothing() -> None:
 
 
 def test_undecided_at_the_limit_interrupts_if_the_speech_goes_on() -> None:
-    assert say(Case(10.5), HOLD, seen(silence_ms=100), 10.5)[1] is INTERRUPT
+    assert say(Case(10.5), HOLD, seen(silence_ms=99), 10.5)[1] is INTERRUPT
 
 
 @pytest.mark.parametrize("stopped", [seen(silence_ms=300), seen(ended=True)])
