@@ -62,7 +62,7 @@ def word_spans(
         total = sum(weights) or 1
         at = float(begin)
         for index, weight in zip(group, weights, strict=True):
-            until = at + (sounding - begin) * weight / total
+            until = min(at + (sounding - begin) * weight / total, float(sounding))
             words.append(Word(tokens[index][2], at * ms_per_sample, until * ms_per_sample))
             at = until
     return tuple(words)
