@@ -1,0 +1,126 @@
+"""The commands of `swarm`. Thin: options in, one async function called."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swarm import settings
+from swarm.errors import SettingError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Several voice agents and several people in one room: one floor, local barge-in, one record.",
+)
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
+]
+Model = Annotated[
+    str, typer.Option(help="'offline' (no key, no download) or an ADK live model, e.g. a Gemini live model.")
+]
+RoomName = Annotated[str, typer.Option("--room", help="Name of the room.")]
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    mic: Annotated[Path | None, typer.Option(help="A WAV recording that plays the person.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the recording and the picture.")] = Path("swarm-demo"),
+    model: Model = settings.OFFLINE_MODEL,
+    as_json: Json = False,
+) -> None:
+    """Two agents and a person meet in a room: turns, a backchannel, interruptions, and the record of it.
+
+    Without REDIS_URL a private Redis is started; without LIVEKIT_URL the room is in memory.
+    """
+    from swarm.demo import run
+
+    document = ctx.obj.run(run.demo(run.Options(mic=mic, out=out, model=model, live=not as_json)))
+    if as_json:
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    if not document["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def agent(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option(help="Identity of the agent in the room.")] = "host",
+    role: Annotated[str, typer.Option(help="Role: host, expert, or any other.")] = "host",
+    room: RoomName = "lobby",
+    model: Model = settings.OFFLINE_MODEL,
+    opening: Annotated[str, typer.Option(help="What a host is asked to open with; empty: it waits.")] = "",
+    health_file: Annotated[Path | None, typer.Option(help="Touched every second while all is well.")] = None,
+    check_health: Annotated[
+        Path | None, typer.Option(help="Exit 0 if this health file is fresh, else 1.")
+    ] = None,
+) -> None:
+    """Run one agent in a real LiveKit room (needs REDIS_URL, LIVEKIT_URL, its key and secret)."""
+    from swarm import agent_process
+
+    if check_health is not None:
+        raise typer.Exit(0 if agent_process.is_fresh(check_health) else 1)
+    ctx.obj.run(
+        agent_process.run(
+            agent_process.Options(
+                name=name, role=role, room=room, model=model, opening=opening, health_file=health_file
+            )
+        )
+    )
+
+
+@app.command()
+def tail(
+    ctx: typer.Context,
+    room: Annotated[str | None, typer.Argument(help="Room to follow; all rooms if left out.")] = None,
+    from_id: Annotated[
+        str, typer.Option("--from", help="Entry id to start after; 0 for the beginning.")
+    ] = "0",
+    follow: Annotated[bool, typer.Option(help="Go on as events come.")] = True,
+    event_type: Annotated[
+        list[str] | None, typer.Option("--type", help="Only these types (repeatable).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
+) -> None:
+    """Follow what happens in a room: readable, or as JSON lines (needs REDIS_URL)."""
+    ctx.obj.run(_tail(room, from_id, follow, frozenset(event_type) if event_type else None, as_json))
+
+
+async def _tail(
+    room: str | None, from_id: str, follow: bool, types: frozenset[str] | None, as_json: bool
+) -> None:
+    from swarm.redis_connection import connect_redis
+    from swarm.tail import TailOptions, tail
+
+    url = settings.from_environment({**os.environ, "LIVEKIT_URL": ""}).redis_url
+    if url is None:
+        raise SettingError("REDIS_URL", "missing", "Set it to the Redis of the swarm")
+    redis = await connect_redis(url)
+    try:
+        await tail(redis, TailOptions(room, from_id, follow, types, as_json), sys.stdout)
+    finally:
+        await redis.aclose()
+
+
+@app.command()
+def token(
+    identity: Annotated[str, typer.Argument(help="Identity of the person who joins.")],
+    room: RoomName = "lobby",
+) -> None:
+    """Print a LiveKit access token, so that a person can join a room with any client."""
+    livekit = settings.from_environment().livekit
+    if livekit is None:
+        raise SettingError("LIVEKIT_URL", "missing", "Set it, LIVEKIT_API_KEY and LIVEKIT_API_SECRET")
+    from livekit import api
+
+    grants = api.VideoGrants(room_join=True, room=room)
+    made = api.AccessToken(livekit.api_key, livekit.api_secret).with_identity(identity).with_grants(grants)
+    sys.stdout.write(made.to_jwt() + "\n")
