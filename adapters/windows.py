@@ -90,13 +90,9 @@ class Windows:
             return self, []
         commands: list[Command] = [] if self.is_open else [Open()]
         commands.append(Joined(speech_id))
-        sent = dict(self.sent).get(person, 0)
-        if sent > positions.get(person, sent):
-            sent = 0  # a person who came back has a new ring
-        start = max(from_sample, sent, 0)
         after = replace(
             self,
-            turns=(*self.turns, Turn(speech_id, person, start)),
+            turns=(*self.turns, Turn(speech_id, person, max(from_sample, 0))),
             is_open=True,
             trailing=None,
             closes_at_s=None,
@@ -111,14 +107,17 @@ class Windows:
             return self, []
         limit = positions.get(turn.person, turn.next_sample)
         end = limit if turn.end_sample is None else min(limit, turn.end_sample)
-        if end - turn.next_sample < at_least:
+        sent = dict(self.sent).get(turn.person, 0)
+        # What lies beyond the newest sample was sent from an earlier ring: the person left and came back.
+        start = max(turn.next_sample, sent) if sent <= limit else turn.next_sample
+        if end - start < at_least:
             return self, []
-        send = Send(turn.person, turn.next_sample, end)
+        send = Send(turn.person, start, end)
         moved = replace(turn, next_sample=end)
-        sent = tuple({**dict(self.sent), turn.person: end}.items())
+        all_sent = tuple({**dict(self.sent), turn.person: end}.items())
         if self.turns:
-            return replace(self, turns=(moved, *self.turns[1:]), sent=sent), [send]
-        return replace(self, trailing=moved, sent=sent), [send]
+            return replace(self, turns=(moved, *self.turns[1:]), sent=all_sent), [send]
+        return replace(self, trailing=moved, sent=all_sent), [send]
 
     def ended(
         self,

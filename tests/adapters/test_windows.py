@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.windows import Close, Joined, Open, Send, Windows
@@ -62,6 +62,15 @@ def test_the_window_closes_when_endpointing_is_over() -> None:
     assert w.close() == (w, [])
 
 
+def test_one_who_speaks_twice_while_waiting_is_sent_once() -> None:
+    w, _ = Windows().join("s1", "ann", 0, {"ann": 100})
+    w, _ = w.join("s2", "ben", 0, {"ann": 100, "ben": 100})
+    w, _ = w.ended("s2", 100, {"ann": 100, "ben": 100}, now_s=0, endpointing_ms=0)
+    w, _ = w.join("s3", "ben", 50, {"ann": 100, "ben": 200})
+    _, commands = w.ended("s1", 100, {"ann": 100, "ben": 300}, now_s=0, endpointing_ms=0)
+    assert commands == [Send("ben", 0, 100), Send("ben", 100, 300)]
+
+
 def test_a_person_who_comes_back_with_a_new_ring_is_sent_from_its_beginning() -> None:
     w, _ = Windows().join("s1", "ann", 0, {"ann": 5000})
     w, _ = w.ended("s1", 5000, {"ann": 5000}, now_s=0, endpointing_ms=0)
@@ -72,6 +81,7 @@ def test_a_person_who_comes_back_with_a_new_ring_is_sent_from_its_beginning() ->
 PEOPLE = ("ann", "ben", "cyd")
 
 
+@settings(max_examples=400)
 @given(
     st.lists(
         st.tuples(
