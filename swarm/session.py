@@ -106,17 +106,22 @@ class SwarmSession:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        rooms = [self._make(spec) for spec in self._specs]
+        self.ears.attach(rooms[0])
         async with AsyncExitStack() as stack:
             await self.stream.measure_clock()
+            stack.push_async_callback(self._leave)
             for spec in self._specs:
                 await self.roster.join(spec.name, ParticipantKind.AGENT, spec.role)
-            stack.push_async_callback(self._leave)
             await stack.enter_async_context(self.hub)
             await stack.enter_async_context(self.outbox)
             await stack.enter_async_context(self.stick)
             await self.hub.watch(self.room, self._take)
-            for spec in self._specs:
-                await self._bring_in(spec, stack)
+            for room in rooms:
+                await room.connect()
+                stack.push_async_callback(room.aclose)
+            for runtime in self.agents.values():
+                await stack.enter_async_context(runtime.adapter)
             await stack.enter_async_context(Background(self._run, name="session"))
             self._stack = stack.pop_all()
         return self
@@ -126,13 +131,10 @@ class SwarmSession:
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
 
-    async def _bring_in(self, spec: AgentSpec, stack: AsyncExitStack) -> None:
+    def _make(self, spec: AgentSpec) -> Room:
+        """Make an agent and its connection; costs the imports of its model, so before its first heartbeat."""
         room = self._connect(spec.name)
-        await room.connect()
-        stack.push_async_callback(room.aclose)
-        if not self.agents:
-            self.ears.attach(room)
-        runtime = AgentRuntime(
+        self.agents[spec.name] = AgentRuntime(
             spec,
             room=room,
             ears=self.ears,
@@ -142,8 +144,7 @@ class SwarmSession:
             roster=self.roster,
             clock=self._clock,
         )
-        self.agents[spec.name] = runtime
-        await stack.enter_async_context(runtime.adapter)
+        return room
 
     async def _run(self) -> None:
         scribe = Scribe(

@@ -51,7 +51,8 @@ def reply(history: Sequence[Line], me: Persona) -> str:
     if words:
         return f"{_resumed_at(cut)} {_to_person(words, turns)}".strip()
     if cut is not None and said and not (task or "").startswith("Correct"):
-        return f"Thank you. {_resumed_at(cut)} {_topic(turns)}"
+        heard = " ".join(cut.heard.split()[-3:]).rstrip(".,!?")
+        return f"Thank you. I had got as far as: {heard}. {_topic(turns)}"
     return _by_task(task or "", said[-1].who if said else "", turns, me)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from swarm.session import SwarmSession
 
 HOST, EXPERT, PERSON = "host", "expert", "person"
-STEP_LIMIT_S = 45.0
+STEP_LIMIT_S = 30.0
 """No step of the story takes so long; the story then goes on without it."""
 
 
@@ -57,10 +57,6 @@ class Happenings:
         """Wait until `who` is heard next."""
         return await self.next(lambda e: isinstance(e, ev.FloorTaken) and e.participant == who) is not None
 
-    async def turn_end(self, who: str) -> bool:
-        """Wait until the next utterance of `who` is over."""
-        return await self.next(lambda e: isinstance(e, ev.Utterance) and e.participant == who) is not None
-
 
 @dataclass(frozen=True, slots=True)
 class Voices:
@@ -92,14 +88,14 @@ async def story(
         await happenings.first_audio(EXPERT)
 
     if await happenings.first_audio(HOST):
-        await asyncio.sleep(2.2)
+        await asyncio.sleep(5.0)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(microphone.say(voices.cut_in))
             await happenings.next(
                 lambda e: isinstance(e, ev.Interruption) and e.interruptor_kind is ParticipantKind.PERSON, 5.0
             )
         if await happenings.first_audio(HOST):
-            await happenings.turn_end(HOST)
+            await happenings.next(lambda e: isinstance(e, ev.FloorReleased) and e.participant == HOST)
 
 
 async def accompany(
@@ -118,20 +114,19 @@ async def accompany(
         while not playing.is_set():
             await session.agents[HOST].ask(Prompt("Go on explaining, then hand over to expert."))
             await happenings.next(lambda e: isinstance(e, ev.FloorReleased), STEP_LIMIT_S)
-            await settled(session, happenings)
+            await settled(happenings)
 
     async with asyncio.TaskGroup() as tasks:
         talking = tasks.create_task(talk())
         await play()
         talking.cancel()
-    await settled(session, happenings)
+    await settled(happenings)
 
 
-async def settled(session: SwarmSession, happenings: Happenings, quiet_s: float = 2.0) -> None:
+async def settled(happenings: Happenings, quiet_s: float = 2.0) -> None:
     """Return when nobody has held the floor for `quiet_s`."""
     while (
         await happenings.next(lambda e: isinstance(e, ev.FloorGranted | ev.SpeechStarted), quiet_s)
         is not None
     ):
         await happenings.next(lambda e: isinstance(e, ev.FloorReleased | ev.FloorRevoked | ev.SpeechEnded))
-    _ = session

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BLOCK_MS = 10
 LOUD_DBFS = -50.0
+PAUSE_MS = 400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,16 @@ def overlap_ms(loud_by_speaker: Mapping[str, NDArray[np.bool_]]) -> float:
 
 
 def silence_after_ms(loud: NDArray[np.bool_], onset_ms: float, quiet_ms: float = 150.0) -> float | None:
-    """Return how long after `onset_ms` the speaker fell silent, or None where it was not audible then.
+    """Return how long after `onset_ms` the speaker fell silent, or None where it was not speaking then.
 
-    Silent means no loud block for `quiet_ms`, so a pause between words does not count.
+    Silent means no loud block for `quiet_ms`, so a pause between words does not count. 0 where the onset fell
+    into a pause of at most PAUSE_MS that then became silence.
     """
     first = int(onset_ms // BLOCK_MS)
     need = int(quiet_ms // BLOCK_MS)
     tail = loud[first:]
     if not tail[:need].any():
-        return None
+        return 0.0 if loud[max(0, first - int(PAUSE_MS // BLOCK_MS)) : first].any() else None
     run = 0
     for index, is_loud in enumerate(tail):
         run = 0 if is_loud else run + 1
