@@ -41,41 +41,58 @@ observers = st.sampled_from(OBSERVERS)
 slots = st.integers(0, 7)
 reasons = st.sampled_from(["", "addressed"])
 
-moves = st.one_of(
-    st.tuples(
-        st.just("request"),
-        agents,
-        slots,
-        st.integers(0, 4),
-        st.sampled_from(["", *AGENTS]),
-        st.sampled_from(["none", "current", "old"]),
-    ),
+asking = st.tuples(
+    st.just("request"),
+    agents,
+    slots,
+    st.integers(0, 4),
+    st.sampled_from(["", "", *AGENTS]),
+    st.sampled_from(["none", "current", "old"]),
+)
+cutting_in = st.tuples(
+    st.just("request"), agents, st.just(4), st.just(4), st.sampled_from(["", AGENTS[0]]), st.just("current")
+)
+holding = st.one_of(
     st.tuples(st.just("confirm"), agents, slots),
     st.tuples(st.just("confirm_holder")),
-    st.tuples(st.just("renew"), st.sampled_from(["holder", "old", *AGENTS])),
-    st.tuples(st.just("take"), st.sampled_from(["holder", "old", *AGENTS])),
+    st.tuples(st.just("renew"), st.sampled_from(["holder", "holder", "old", *AGENTS])),
+    st.tuples(st.just("take"), st.sampled_from(["holder", "holder", "old", *AGENTS])),
     st.tuples(
         st.just("release"),
-        st.sampled_from(["holder", "holder", "old", *AGENTS]),
+        st.sampled_from(["holder", "holder", "holder", "old", *AGENTS]),
         st.booleans(),
         st.sampled_from(["", "", *AGENTS]),
     ),
-    st.tuples(st.just("withdraw"), st.sampled_from(["owner", *AGENTS]), slots),
-    st.tuples(st.just("revoke"), st.sampled_from(["none", "current", "old"])),
-    st.tuples(st.just("preempt"), people, observers, st.sampled_from(["current", "current", "old"])),
+    st.tuples(st.just("withdraw"), st.sampled_from(["owner", "owner", *AGENTS]), slots),
+)
+speaking = st.one_of(
+    st.tuples(st.just("preempt"), people, observers, st.sampled_from(["current", "old"])),
     st.tuples(st.just("speaking"), people, observers, st.booleans()),
     st.tuples(st.just("silent"), people, observers),
+    st.tuples(st.just("silent"), people, observers),
+)
+chairing = st.one_of(
+    st.tuples(st.just("revoke"), st.sampled_from(["none", "current", "old"])),
     st.tuples(st.just("close")),
+    st.tuples(st.just("open")),
     st.tuples(st.just("open")),
     st.tuples(st.just("configure"), st.sampled_from([0, 300]), st.sampled_from([1_500, 60_000])),
     st.tuples(st.just("tick")),
 )
+moves = st.one_of(asking, asking, cutting_in, holding, holding, speaking, chairing)
 gaps_us = st.one_of(
     st.integers(0, 5_000),
+    st.integers(0, 5_000),
+    st.integers(0, 5_000),
     st.sampled_from([50_000, 400_000, 999_999, 1_000_000, 2_000_000, 3_000_000, 4_000_001, 121_000_000]),
-    st.sampled_from([-10_000_000, -1_000]),
+    st.sampled_from([-10_000_000, -1_000, 250_000]),
 )
-steps = st.lists(st.tuples(moves, gaps_us), min_size=1, max_size=25)
+start = st.tuples(st.just("configure"), st.sampled_from([0, 0, 300]), st.just(1_500))
+taken = st.tuples(moves, gaps_us)
+sequences = st.one_of(st.lists(taken, max_size=8), st.lists(taken, min_size=15, max_size=60))
+steps = st.tuples(start, sequences).map(lambda made: [(made[0], 0), *made[1]])
+REPEATED = {5: 0, 6: 4, 7: 2}
+"""Slots that name a request made before, in another slot."""
 
 
 class Names:
@@ -100,14 +117,13 @@ class Names:
 
         match move:
             case ("request", who, slot, priority, beneficiary, observed):
-                fresh = slot < 5
-                if fresh or slot not in self.ids:
+                again = slot > 4
+                slot = REPEATED.get(slot, slot)
+                if slot not in self.ids or not again:
                     self.asked += 1
-                    stamp = {0: f"{now_us // 1000:013d}-", 1: f"{now_us // 1000 - 130_000:013d}-"}
-                    stamp |= {2: f"{now_us // 1000 + 5_000:013d}-", 3: f"{now_us // 1000 + 130_000:013d}-"}
-                    self.ids[slot] = (
-                        f"{stamp.get(slot if slot in (1, 2, 3) else slot % 2 * 9, '')}r{self.asked}"
-                    )
+                    age_ms = {1: 130_000, 2: -5_000, 3: -130_000, 4: 0}.get(slot)
+                    stamp = "" if age_ms is None else f"{now_us // 1000 - age_ms:013d}-"
+                    self.ids[slot] = f"{stamp}r{self.asked}"
                 request_id = self.ids[slot]
                 self.owners.setdefault(request_id, beneficiary or who)
                 return fc.Request(
@@ -119,7 +135,9 @@ class Names:
                     observed_token=tokens[observed],
                 )
             case ("confirm", who, slot):
-                return fc.Confirm(participant=who, request_id=self.ids.get(slot, "never-asked"))
+                return fc.Confirm(
+                    participant=who, request_id=self.ids.get(REPEATED.get(slot, slot), "never-asked")
+                )
             case ("confirm_holder",):
                 if hold is None:
                     return fc.Confirm(participant=AGENTS[0], request_id="never-asked")
@@ -134,7 +152,10 @@ class Names:
                 name, token = holder(who)
                 return fc.Release(participant=name, token=token, tail_done=tail_done, to=to, reason="done")
             case ("withdraw", who, slot):
-                request_id = self.ids.get(slot, f"unsent-{slot}")
+                slot = REPEATED.get(slot, slot)
+                if slot not in self.ids:
+                    self.ids[slot] = f"unsent-{slot}"  # withdrawn before it is sent
+                request_id = self.ids[slot]
                 name = self.owners.get(request_id, AGENTS[0]) if who == "owner" else who
                 return fc.Withdraw(participant=name, request_id=request_id)
             case ("revoke", which):

@@ -1,0 +1,100 @@
+"""Whatever is asked of the floor in whatever order, its promises hold; and every transition is reached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+
+from streams import events as ev
+from swarm import floor_commands as fc
+from swarm.floor import decide
+from swarm.floor_state import MAX_PEOPLE, Floor
+from tests.swarm.floor_commands_made import SMALL, START_US, Names, steps
+
+seen: set[tuple[str, str]] = set()
+"""Command and outcome, and for events that have one their reason."""
+
+
+def check(before: Floor, command: fc.Command, step: Any, now_us: int) -> None:
+    floor = step.floor
+    granted = [token for event, token in step.events if isinstance(event, ev.FloorGranted)]
+    assert granted == sorted(set(granted))
+    assert all(token > before.token for token in granted)
+    assert floor.token == (granted[-1] if granted else before.token)
+    assert (before.hold is None or before.hold.token) == (
+        floor.hold is None or floor.hold.token
+    ) or step.events
+    speaking = [who for who, person in floor.people.items() if not person.stale]
+    if floor.hold is None:
+        assert not floor.queue or speaking or floor.closed_by, "somebody waits for a floor that is free"
+        assert all(floor.people[who].taken_ms is not None for who in speaking)
+    else:
+        assert floor.hold.token == floor.token
+        assert now_us // 1000 < floor.hold.deadline_ms <= now_us // 1000 + floor.hold.lease_ms
+        assert floor.requests[floor.hold.request_id].state == "granted"
+        assert floor.tokens[floor.hold.token] == floor.hold.participant
+    comes = isinstance(command, fc.PersonSpeaking)  # what was due was granted before
+    if granted and floor.hold is not None and floor.hold.token == granted[-1] and not comes:
+        assert not speaking, "granted while a person speaks"
+    assert len(floor.queue) <= SMALL.max_queue + 1  # a hand-over may put one more in front
+    assert len(floor.people) <= MAX_PEOPLE
+    live = {
+        request_id for request_id, known in floor.requests.items() if known.state in ("queued", "granted")
+    }
+    holding = set() if floor.hold is None else {floor.hold.request_id}
+    assert live == {each.request_id for each in floor.queue.values()} | holding
+    refused = isinstance(step.outcome, fc.Stale | fc.Unchanged | fc.Invalid)
+    if refused:
+        assert floor == decide(before, fc.Tick(), now_us).floor, "refused, and yet something changed"
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(taken=steps)
+def run_all(taken: list[tuple[tuple[Any, ...], int]]) -> None:
+    names, floor, now_us = Names(), Floor(settings=SMALL), START_US
+    for move, gap_us in taken:
+        now_us += gap_us
+        command = names.command(move, floor, now_us)
+        step = decide(floor, command, now_us)
+        check(floor, command, step, now_us)
+        outcome = step.outcome
+        detail = {fc.Ended: "state", fc.Denied: "reason", fc.Unchanged: "reason", fc.Changed: "what"}
+        told = getattr(outcome, detail.get(type(outcome), "none"), "")
+        seen.add((type(command).__name__, f"{type(outcome).__name__} {told}".strip()))
+        for event, _ in step.events:
+            seen.add(("event", f"{event.type} {_reason(event)}".strip()))
+        floor = step.floor
+
+
+def _reason(event: ev.Event) -> str:
+    reasoned = isinstance(event, ev.FloorExpired | ev.FloorDenied)
+    return getattr(event, "reason", "") if reasoned else ""
+
+
+def test_promises_hold_and_every_transition_is_reached() -> None:
+    seen.clear()
+    run_all()
+    events = {outcome for command, outcome in seen if command == "event"}
+    assert events >= {
+        *("FLOOR_REQUESTED", "FLOOR_QUEUED", "FLOOR_GRANTED", "FLOOR_RELEASED", "FLOOR_REVOKED"),
+        *("FLOOR_REVOKING", "FLOOR_WITHDRAWN", "FLOOR_TAKEN", "FLOOR_OPENED", "FLOOR_CLOSED"),
+        *("FLOOR_EXPIRED lease", "FLOOR_EXPIRED take_up", "FLOOR_DENIED closed", "FLOOR_DENIED queue_full"),
+        "SETTINGS_CHANGED",
+    }
+    assert seen >= {
+        *(("Request", what) for what in ("Granted", "Queued", "Denied closed", "Denied too_old")),
+        *(("Request", f"Ended {state}") for state in ("released", "revoked", "expired", "withdrawn")),
+        *(("Confirm", what) for what in ("Granted", "Queued", "Unchanged unknown", "Invalid")),
+        *((command, what) for command in ("Renew", "Take") for what in ("Granted", "Stale")),
+        *(("Release", what) for what in ("Changed released", "Stale", "Invalid")),
+        *(("Withdraw", f"Changed {what}") for what in ("withdrawn", "released")),
+        ("Withdraw", "Invalid"),
+        *(("Revoke", what) for what in ("Changed revoked", "Unchanged idle", "Unchanged token")),
+        *(("Preempt", what) for what in ("Changed revoked", "Unchanged idle", "Unchanged token")),
+        ("PersonSpeaking", "Changed speaking"),
+        *(("PersonSilent", what) for what in ("Changed silent", "Unchanged not_speaking")),
+        *(("Close", what) for what in ("Changed closed", "Unchanged closed")),
+        *(("Open", what) for what in ("Changed opened", "Unchanged open")),
+        *(("Configure", what) for what in ("Changed configured", "Unchanged settings")),
+    }
