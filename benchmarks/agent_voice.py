@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tests.engines.sound import unrepeated_sound
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 RATE_HZ = 24_000
 BED_RMS = 900.0
-BED_HZ = (150.0, 1400.0)
 CHUNK_MS = 40
 
 TEXT = (
@@ -75,18 +76,10 @@ def agent_speech(text: str = TEXT) -> AgentSpeech:
 
     made = EspeakVoice("en-us").synthesise_blocking(text)
     voice = soxr.resample(np.frombuffer(made.pcm, np.int16).astype(np.float64), made.sample_rate_hz, RATE_HZ)
-    mixed = np.clip(voice + bed(len(voice)), -32768, 32767).astype(np.int16)
+    bed = unrepeated_sound(len(voice) * 1000 / RATE_HZ, RATE_HZ, rms=BED_RMS)
+    mixed = np.clip(voice + bed, -32768, 32767).astype(np.int16)
     words = tuple(SaidWord(word.text, word.start_ms, word.end_ms) for word in made.words)
     return AgentSpeech(text, mixed, words, _sentences(words, len(mixed) * 1000 / RATE_HZ))
-
-
-def bed(count: int) -> NDArray[np.float64]:
-    """Return noise between BED_HZ with BED_RMS, the same at every call."""
-    spectrum = np.fft.rfft(np.random.default_rng(20_261).standard_normal(count))
-    frequencies = np.fft.rfftfreq(count, 1 / RATE_HZ)
-    spectrum[(frequencies < BED_HZ[0]) | (frequencies > BED_HZ[1])] = 0
-    noise = np.fft.irfft(spectrum, count)
-    return noise * (BED_RMS / np.sqrt(np.mean(noise * noise)))
 
 
 def _sentences(words: Sequence[SaidWord], total_ms: float) -> tuple[tuple[str, float], ...]:

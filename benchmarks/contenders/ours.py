@@ -18,6 +18,7 @@ from contenders.contender import AGENT, PERSON, Notes
 from contenders.reads_out import GO, ReadsOut
 from host_agent import HeardCascadeLive, UniversalHostAgent, WordEgress
 from host_agent.interruption import InterruptionHandlerConfig, judge_factory
+from host_agent.offline.recogniser import OfflineRecogniser
 from host_agent.ports import Prompt
 from streams.events import Interruption
 from streams.vocabulary import BargeInMode
@@ -77,7 +78,9 @@ class OurContender:
         await asyncio.to_thread(agent_speech)
         room = LiveKitRoom(url, token=token)
         await self._stack.enter_async_context(room)
-        ears = Ears(is_person=lambda identity: identity == PERSON)
+        recogniser = await self._stack.enter_async_context(OfflineRecogniser())
+        await recogniser.ready()
+        ears = Ears(is_person=lambda identity: identity == PERSON, recogniser=recogniser)
         judge = judge_factory(InterruptionHandlerConfig())
         self._adapter = LiveKitAdapter(
             room, ears=ears, mode=self._mode, judge=lambda _: judge(), listener=self, sample_rate_hz=RATE_HZ

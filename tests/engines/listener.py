@@ -216,6 +216,17 @@ class Listener:
         for track in self.tracks.values():
             track.clear()
 
+    async def wait_track(self, identity: str, *, limit_s: float) -> None:
+        """Return when frames of `identity`'s track arrive, silent ones too.
+
+        Raises:
+            TimeoutError: none did within `limit_s`.
+        """
+        async with asyncio.timeout(limit_s):
+            while identity not in self.tracks or not self.tracks[identity].frames:
+                self._news.clear()
+                await self._news.wait()
+
     async def wait_audible(self, identity: str, *, after_s: float, limit_s: float) -> float:
         """Return when the first audible frame of `identity` after `after_s` had arrived.
 
