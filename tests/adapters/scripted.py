@@ -1,9 +1,7 @@
-"""A loop in virtual time, and scripted stand-ins for what surrounds an adapter."""
+"""Scripted stand-ins for what surrounds an adapter."""
 
 from __future__ import annotations
 
-import asyncio
-import selectors
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,47 +16,13 @@ from adapters.ports import (
 from streams.vocabulary import Decision, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from adapters.ports import Cut, Resumed, RoomListener, SpeechListener
     from streams.vocabulary import Observation, Playout
 
 RATE = 16_000
 FRAME = RATE * FRAME_MS // 1000
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Does not wait for a timer: the loop's time jumps to it."""
-
-    loop: VirtualLoop
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        events = super().select(0 if timeout is not None else None)
-        if not events and timeout:
-            self.loop.now_s += timeout
-        return events
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Its clock moves only by jumping to the next timer, and by what a test adds to `now_s`."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-        selector = _JumpingSelector()
-        selector.loop = self
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.now_s
-
-
-def run_virtual(test: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
-    """Run `test(loop)` to its end in virtual time."""
-    loop = VirtualLoop()
-    try:
-        loop.run_until_complete(test(loop))
-    finally:
-        loop.close()
 
 
 class RecordingSink:

@@ -12,7 +12,7 @@ from adapters.audio import resample
 from adapters.person_ears import EarsSettings
 from adapters.ports import EARS_HZ, AudioFrame, SpeechEnded, SpeechStarted, WordsHeard
 from tests.adapters.hearing_aids import FRAME, Scene, recording, room_noise, to_int16
-from tests.adapters.scripted import VirtualLoop, run_virtual
+from tests.adapters.virtual_time import VirtualLoop, run_virtual
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,8 @@ from adapters import Ears, InMemoryRoom, LiveKitAdapter, Pacer
 from adapters.audio import resample
 from adapters.wav import read_wav
 from streams.vocabulary import BargeInMode, Decision, Verdict
-from tests.adapters.scripted import KeptReports, ModelLog, VirtualLoop, run_virtual
+from tests.adapters.scripted import KeptReports, ModelLog
+from tests.adapters.virtual_time import VirtualLoop, run_virtual
 
 if TYPE_CHECKING:
     from collections.abc import Callable

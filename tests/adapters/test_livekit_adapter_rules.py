@@ -22,11 +22,10 @@ from tests.adapters.scripted import (
     RecordingSink,
     ScriptedEars,
     SinkRoom,
-    VirtualLoop,
     WordJudge,
     numbered,
-    run_virtual,
 )
+from tests.adapters.virtual_time import VirtualLoop, run_virtual
 
 if TYPE_CHECKING:
     from streams.vocabulary import Playout

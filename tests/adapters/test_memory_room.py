@@ -9,7 +9,8 @@ import numpy as np
 
 from adapters import InMemoryRoom
 from adapters.pacer import Pacer
-from tests.adapters.scripted import VirtualLoop, numbered, run_virtual
+from tests.adapters.scripted import numbered
+from tests.adapters.virtual_time import VirtualLoop, run_virtual
 
 
 class Clock:

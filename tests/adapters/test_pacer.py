@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 
 from adapters.pacer import CATCH_UP_FRAMES, MAX_TRANSPORT_MS, Pacer
-from tests.adapters.scripted import RATE, RecordingSink, VirtualLoop, run_virtual
+from tests.adapters.scripted import RATE, RecordingSink
+from tests.adapters.virtual_time import VirtualLoop, run_virtual
 
 FRAME_PCM = bytes(320)
 

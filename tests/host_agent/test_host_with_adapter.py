@@ -23,13 +23,12 @@ from tests.adapters.scripted import (
     RecordingSink,
     ScriptedEars,
     SinkRoom,
-    VirtualLoop,
     WordJudge,
-    run_virtual,
 )
 from tests.adapters.scripted import (
     Grant as Floor,
 )
+from tests.adapters.virtual_time import VirtualLoop, run_virtual
 from tests.host_agent.stagecraft import Grant, RecordList, ScriptModel, Stretch, VoicedWord, Word
 
 if TYPE_CHECKING:
