@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from google.adk.sessions.in_memory_session_service import InMemorySessionService
-
+from host_agent.afterwards import Afterwards
+from host_agent.audio import duration_ms
 from host_agent.cascade import HeardCascadeLive
 from host_agent.diary import REOPENED, Diary
 from host_agent.live_input import LiveInput
 from host_agent.live_run import LiveRun
-from host_agent.model_errors import one_line, single
+from host_agent.model_errors import single
 from host_agent.models import live_model
 from host_agent.native_side import NativeSide
 from host_agent.prompting import Prompting
-from host_agent.reports import interruption, utterance
-from host_agent.rewind import HeardTruth, repairs
+from host_agent.rewind import HeardTruth
 from host_agent.session_events import SessionEvents
+from host_agent.sessions import LiveSessions, in_front_of
 from host_agent.stage import LOST, Stage
 from host_agent.states import Cause, HostState
 from host_agent.turn import FLOOR, UnreportedCut
@@ -88,12 +88,14 @@ class Brain:
         self.native = NativeSide(self)
         self.truth = HeardTruth(self.native.on_final if self.is_native else lambda text, _: text)
         self.prompts = Prompting(self)
+        self._afterwards = Afterwards(agent_name=agent.name, truth=self.truth, diary=self.diary, clock=clock)
+        self._sessions = in_front_of(session_service, self.diary.not_stored)
         self.live = LiveRun(
             agent,
             app_name=agent.name,
             user_id=user_id,
             session_id=session_id,
-            session_service=session_service or InMemorySessionService(),
+            session_service=self._sessions or session_service or LiveSessions(),
             truth=self.truth,
             live_input=self.live_input,
             stage=self.stage,
@@ -109,7 +111,9 @@ class Brain:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watching.run())
-                tasks.create_task(self._repair())
+                tasks.create_task(self._afterwards.repair())
+                if self._sessions is not None:
+                    tasks.create_task(self._sessions.run())
                 tasks.create_task(self.live.run())
         except BaseExceptionGroup as group:
             raise single(group) from group
@@ -117,8 +121,8 @@ class Brain:
             self.live_input.unbind()
             if self.turn is not None:
                 self.give_up(self.turn, "the host was stopped", reopen=False)
-
-    # The course of a turn.
+            if self._sessions is not None:
+                await self._sessions.finish(self.settings.close_limit_s)
 
     def begin(self, turn: Turn) -> None:
         self.turn = turn
@@ -145,8 +149,8 @@ class Brain:
         taken = self._output.send_audio_chunk(
             pcm, sample_rate_hz=sample_rate_hz, utterance_id=turn.utterance_id
         )
-        turn.timeline.add_audio(len(pcm) / 2 / sample_rate_hz * 1000.0, accepted=taken)
-        self.stage.audio_taken(turn, len(pcm))
+        turn.timeline.add_audio(duration_ms(len(pcm), sample_rate_hz), accepted=taken)
+        self.stage.took(turn)
         if not taken and not turn.grant.valid():
             self._lose(turn, LOST)
 
@@ -166,9 +170,7 @@ class Brain:
         if not playout.complete:
             self._lose(turn, LOST)
             return
-        self._remember(turn)
-        turn.reported = True
-        self.diary.report(utterance(self.diary.name, turn), turn)
+        self._afterwards.write(turn)
         self.diary.move(Cause.PLAYED_OUT, turn)
 
     def end(self, turn: Turn) -> None:
@@ -231,28 +233,9 @@ class Brain:
 
     def _settled(self, turn: Turn, interrupted_s: float | None) -> None:
         """What was heard of a turn that was broken off is known, and the model has stopped."""
-        if not turn.reported:
-            turn.reported = True
-            self._remember(turn)
-            if turn.cut is not None:
-                event = interruption(
-                    self.diary.name, turn, turn.cut, interrupted_s=interrupted_s, now_s=self._clock()
-                )
-                self.diary.report(event, turn, occurred_s=turn.cut.gate_s)
-            self.diary.report(utterance(self.diary.name, turn), turn)
-            if self.is_native:
-                self.native.rewind(turn)
+        if self._afterwards.write(turn, interrupted_s=interrupted_s) and self.is_native:
+            self.native.rewind(turn)
         turn.model_ended.set()
-
-    def _remember(self, turn: Turn) -> None:
-        """Make the persisted session say what was heard."""
-        if turn.stopped and turn.flushed:
-            for repair in repairs(turn.flushed, turn.heard().heard, turn.who_cut):
-                self.truth.replace(repair)
-        elif not turn.recorded and turn.timeline.has_audio and (text := turn.context_text()):
-            self.truth.add(self.agent_name, "model", text)
-
-    # The model session.
 
     def on_interrupted(self) -> None:
         self.acknowledged()
@@ -272,7 +255,7 @@ class Brain:
         self._settled(turn, now_s)
 
     def _on_session_lost(self, why: str) -> None:
-        self.diary.failed(f"model session lost: {why}", REOPENED)
+        self.diary.session_lost(why)
         if self.turn is not None:
             self.give_up(self.turn, "the model session was lost", reopen=False)
         self.acknowledged()
@@ -286,8 +269,6 @@ class Brain:
         turn = self.stage.turn
         if turn is not None and turn.model_open and (not self.is_native or turn.answered or turn.stopped):
             self._expect_interrupted()
-
-    # Waiting.
 
     def _expect_interrupted(self) -> None:
         self.quiet.clear()
@@ -308,14 +289,6 @@ class Brain:
             turn.model_open = False
             self._settled(turn, None)
         self.live.reopen()
-
-    async def _repair(self) -> None:
-        while True:
-            try:
-                await self.truth.run()
-            except Exception as error:  # whatever a session service raises, the open session goes on
-                why = f"the persisted session could not be corrected: {one_line(error)}"
-                self.diary.failed(why, "only the open model session holds what was heard")
 
     def given_away(self) -> None:
         """Nobody waits for this host's answer."""

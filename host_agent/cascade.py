@@ -20,6 +20,7 @@ from google.adk.live import _cascade_live_connection as stock
 from google.adk.models.llm_response import LlmResponse
 from google.genai import types
 
+from host_agent.audio import duration_ms, rate_hz
 from host_agent.errors import ModelSettingError
 from host_agent.stage import STAGE
 from host_agent.transforms import WINDOW, OneTurn, Paced, SharedTranscripts
@@ -94,6 +95,7 @@ class HeardCascadeConnection(stock.CascadeLiveConnection):
         self._wanted = False
         self._unanswered_at: int | None = None
         self._window: Window | None = None
+        self._expected: Window | None = None
         self._heard_windows: deque[Window] = deque()
         self._resolving: Window | None = None
         self._limits: dict[int, asyncio.Timeout] = {}
@@ -119,7 +121,8 @@ class HeardCascadeConnection(stock.CascadeLiveConnection):
         await super().send_realtime(blob)
 
     def _expect(self, window: Window) -> None:
-        if not self._heard_windows or self._heard_windows[-1] is not window:
+        if window is not self._expected:
+            self._expected = window
             self._heard_windows.append(window)
 
     async def _end_window(self) -> None:
@@ -235,7 +238,11 @@ class HeardCascadeConnection(stock.CascadeLiveConnection):
         )
 
     def _emit(self, response: LlmResponse) -> None:
-        if not self._closed and response.content is not None:
-            parts = response.content.parts or []
-            self._stage.audio_made(sum(len(p.inline_data.data or b"") for p in parts if p.inline_data))
+        if not self._closed:
+            if response.partial and response.output_transcription is not None:
+                self._stage.gave(0.0)
+            for part in (response.content.parts if response.content is not None else None) or ():
+                if (blob := part.inline_data) is not None:
+                    size = len(blob.data or b"")
+                    self._stage.gave(duration_ms(size, rate_hz(blob.mime_type or "")))
         super()._emit(response)

@@ -41,6 +41,14 @@ class Diary:
         """Report that this agent could not do its part, and what it did instead."""
         self.report(AgentFailed(participant=self.name, what=what, recovery=recovery), turn)
 
+    def session_lost(self, why: str) -> None:
+        """Report that the model session ended by itself."""
+        self.failed(f"model session lost: {why}", REOPENED)
+
+    def not_stored(self, why: str) -> None:
+        """Report that the session service's store is behind or refuses."""
+        self.failed(f"the session could not be stored: {why}", "the conversation goes on")
+
     def used(self, input_tokens: int, output_tokens: int) -> None:
         """Report what a model says that it counted."""
         self.report(Usage(participant=self.name, input_tokens=input_tokens, output_tokens=output_tokens))

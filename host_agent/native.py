@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from host_agent.audio import duration_ms
+
 NOT_SAID = "[I said nothing: the floor went to somebody else.]"
 
 
@@ -20,7 +22,7 @@ class Sound:
 
     @property
     def duration_ms(self) -> float:
-        return len(self.pcm) / 2 / self.sample_rate_hz * 1000.0
+        return duration_ms(len(self.pcm), self.sample_rate_hz)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from host_agent.audio import rate_hz
 from host_agent.model_errors import explain, one_line
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class SessionEvents:
         for part in parts or ():
             blob = part.inline_data
             if blob is not None and blob.data and (blob.mime_type or "").startswith("audio/"):
-                self._audio(blob.data, _rate_hz(blob.mime_type or ""))
+                self._audio(blob.data, rate_hz(blob.mime_type or ""))
         said, asked = event.output_transcription, event.input_transcription
         if said is not None and event.partial and said.text:
             self._text(said.text)
@@ -59,6 +60,7 @@ class SessionEvents:
         elif not turn.stopped:
             brain.native.on_output(turn)
             turn.timeline.add_text(text)
+            brain.stage.took(turn)
 
     def _complete(self, *, interrupted: bool) -> None:
         brain, turn = self._brain, self._brain.stage.turn
@@ -78,11 +80,3 @@ class SessionEvents:
             brain.stage.settle(turn)
         if error is not None and (fatal := explain(error, brain.model_name)) is not None:
             brain.live.fail(fatal)
-
-
-def _rate_hz(mime_type: str) -> int:
-    for item in mime_type.split(";"):
-        key, _, value = item.strip().partition("=")
-        if key == "rate" and value.isdigit() and int(value) > 0:
-            return int(value)
-    return 24_000

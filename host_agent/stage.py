@@ -112,14 +112,16 @@ class Stage:
         if self.turn is not None:
             self.turn.timeline.add_generated(text)
 
-    def audio_made(self, size: int) -> None:
+    def gave(self, duration_ms: float) -> None:
+        """The connection gives out a piece of audio, or the text that goes with it, which lasts no time."""
         if self.turn is not None:
-            self.turn.made_bytes += size
+            self.turn.made += 1
+            self.turn.made_ms += duration_ms
             self.turn.caught_up.clear()
 
-    def audio_taken(self, turn: Turn, size: int) -> None:
-        """The host took audio out of the session; the utterance ends when the last of it was taken."""
-        turn.taken_bytes += size
+    def took(self, turn: Turn) -> None:
+        """The host took a piece out of the session; the utterance ends when the last one was taken."""
+        turn.taken += 1
         self._end_audio(turn)
 
     def finish_audio(self, turn: Turn) -> None:
@@ -152,9 +154,10 @@ class Stage:
 
     async def make_room(self) -> None:
         """Return when the voice may make more: not too far ahead of what is being played."""
+        await asyncio.sleep(0)  # a burst of words leaves the loop to others between any two
         while (turn := self.turn) is not None and turn.begun and not turn.stopped:
-            playout = self._output.playout(turn.utterance_id)
-            ahead_s = (playout.generated_ms - playout.heard_ms) / 1000 - self._settings.lead_limit_s
+            heard_ms = self._output.playout(turn.utterance_id).heard_ms
+            ahead_s = (turn.made_ms - heard_ms) / 1000 - self._settings.lead_limit_s
             if ahead_s <= 0:
                 return
             await asyncio.sleep(max(ahead_s, _SHORTEST_WAIT_S))
@@ -191,7 +194,7 @@ class Stage:
         return False
 
     def _end_audio(self, turn: Turn) -> None:
-        if turn.taken_bytes < turn.made_bytes:
+        if turn.taken < turn.made:
             return
         turn.caught_up.set()
         if turn.generation_done and not turn.audio_ended.is_set():

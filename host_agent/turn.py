@@ -95,15 +95,17 @@ class Turn:
     failed: str = ""
     model_ended: asyncio.Event = field(default_factory=asyncio.Event)
     """The model has nothing more to say for it, whatever the reason."""
-    made_bytes: int = 0
-    """Audio that a cascade's voice made."""
-    taken_bytes: int = 0
-    """Audio that came out of the model session, wherever it went."""
+    made: int = 0
+    """Pieces of audio and text that a cascade's connection gave out."""
+    made_ms: float = 0.0
+    """Audio among them."""
+    taken: int = 0
+    """Pieces of audio and text that came out of the model session, wherever they went."""
     generation_done: bool = False
     audio_ended: asyncio.Event = field(default_factory=asyncio.Event)
     """The output was told that no more audio will come."""
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
-    """All audio made so far was taken."""
+    """All that was made so far was taken."""
     recorded_segments: int = 0
     """Segments of the timeline that are in the model's context already."""
     recorded: bool = False

@@ -126,6 +126,10 @@ class UniversalHostAgent:
         except BaseExceptionGroup as group:
             raise single(group) from group
 
+    async def opened(self) -> None:
+        """Return when a model session is being opened: what is sent from then on reaches it."""
+        await self._brain.live.opened.wait()
+
     async def run(self) -> None:
         """Keep the model session open until cancelled.
 

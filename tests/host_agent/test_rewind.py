@@ -87,7 +87,7 @@ async def test_a_reopened_session_of_the_same_host_says_the_same():
 
 async def test_a_reopened_session_hears_the_window_that_was_under_way():
     async with on_stage("so.", instant=True) as cast:
-        await cast.host._brain.live.opened.wait()
+        await cast.host.opened()
         cast.host.on_window_opened("s1")
         cast.host.queue.send_activity_start()
         cast.host.queue.send_realtime(bytes(3200))

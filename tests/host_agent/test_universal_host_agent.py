@@ -391,3 +391,20 @@ async def test_audio_outside_a_window_is_dropped():
         cast.hear("s1", "hello")
         await cast.host.speak(Grant(), Prompt(""))
         assert cast.model.requests == [[("user", "hello")]]
+
+
+async def test_many_windows_of_many_pieces_each_give_their_own_words():
+    async with on_stage("fine.", instant=True) as cast:
+        await cast.host.opened()
+        for n in range(4):
+            cast.host.on_window_opened(f"s{n}")
+            cast.host.queue.send_activity_start()
+            for _ in range(5):
+                cast.host.queue.send_realtime(bytes(640))
+                await asyncio.sleep(0)
+            cast.host.queue.send_activity_end()
+            cast.host.on_words(Word(f"s{n}", f"sentence {n}"))
+            await asyncio.sleep(0.005)
+        async with asyncio.timeout(1):
+            await cast.host.speak(Grant(), Prompt(""))
+        assert cast.model.requests == [[("user", f"sentence {n}") for n in range(4)]]
