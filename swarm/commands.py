@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from swarm import settings
+from swarm import logs, settings
 from swarm.errors import SettingError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ def demo(
     """
     from swarm.demo import run
 
+    logs.show("error")
     document = ctx.obj.run(run.demo(run.Options(mic=mic, out=out, model=model, live=not as_json)))
     if as_json:
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
@@ -59,15 +60,11 @@ def agent(
     model: Model = settings.OFFLINE_MODEL,
     opening: Annotated[str, typer.Option(help="What a host is asked to open with; empty: it waits.")] = "",
     health_file: Annotated[Path | None, typer.Option(help="Touched every second while all is well.")] = None,
-    check_health: Annotated[
-        Path | None, typer.Option(help="Exit 0 if this health file is fresh, else 1.")
-    ] = None,
 ) -> None:
     """Run one agent in a real LiveKit room (needs REDIS_URL, LIVEKIT_URL, its key and secret)."""
     from swarm import agent_process
 
-    if check_health is not None:
-        raise typer.Exit(0 if agent_process.is_fresh(check_health) else 1)
+    logs.show("info")
     ctx.obj.run(
         agent_process.run(
             agent_process.Options(
@@ -91,6 +88,7 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
 ) -> None:
     """Follow what happens in a room: readable, or as JSON lines (needs REDIS_URL)."""
+    logs.show("warning")
     ctx.obj.run(_tail(room, from_id, follow, frozenset(event_type) if event_type else None, as_json))
 
 
