@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import importlib
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 from google.adk.agents.live_request_queue import LiveRequestQueue
@@ -110,7 +111,8 @@ class LiveRun:
             HostError: a setting of the model is wrong, or its service stays away.
         """
         STAGE.set(self._stage)
-        await asyncio.to_thread(load_adk)
+        if not sys.modules.keys() >= set(_LOADED_LATE):
+            await asyncio.to_thread(load_adk)
         await self._ensure_session()
         failures = 0
         async with asyncio.TaskGroup() as tasks:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from host_agent.ports import TurnResult
 
-load_adk()  # a thread that imports while the virtual clock runs away would never catch up
+load_adk()  # before the virtual clock runs away from a thread that imports
 WORDS = 40
 REPLY = " ".join(f"w{n}" for n in range(WORDS))
 
@@ -105,6 +105,7 @@ async def scene(
     told.host = host
     adapter.set_model_input(host.queue)
     async with adapter, host:
+        await host.opened()
         yield Scene(host, adapter, ears, sink, voice, model, record)
 
 
