@@ -16,6 +16,7 @@ from host_agent.interruption import InterruptionHandlerConfig, judge_factory
 from streams import events as ev
 from streams.background import Background
 from streams.conversation_stream import ConversationStream
+from streams.errors import StreamError
 from streams.hub import StreamHub
 from streams.outbox import Outbox
 from streams.vocabulary import BargeInMode, ParticipantKind
@@ -117,6 +118,8 @@ class SwarmSession:
             await stack.enter_async_context(self.outbox)
             await stack.enter_async_context(self.stick)
             await self.hub.watch(self.room, self._take)
+            for spec in self._specs:  # again: who joined between the first time and the watch is in neither
+                await self.roster.beat(spec.name, ParticipantKind.AGENT, spec.role)
             for room in rooms:
                 await room.connect()
                 stack.push_async_callback(room.aclose)
@@ -185,14 +188,16 @@ class SwarmSession:
             )
 
     async def _beat(self) -> None:
+        """Say that the agents are alive, and let a lease lapse that nobody waits for."""
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            for spec in self._specs:
-                try:
-                    async with asyncio.timeout(HEARTBEAT_S):
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    for spec in self._specs:
                         await self.roster.beat(spec.name, ParticipantKind.AGENT, spec.role)
-                except (RedisError, OSError):
-                    continue  # leases and the hub deal with a Redis that is away
+                    await self.stick.tick()
+            except (RedisError, StreamError, OSError):
+                continue  # leases and the hub deal with a Redis that is away
 
     async def _leave(self) -> None:
         for spec in self._specs:
