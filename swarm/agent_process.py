@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -11,22 +13,32 @@ from typing import TYPE_CHECKING
 
 from adapters.livekit_room import LiveKitRoom
 from host_agent.ports import Prompt
+from streams.background import Background
+from streams.connection import backoff_s
+from streams.errors import StreamUnavailableError
 from streams.relay import Relay
 from swarm import agents, settings
-from swarm.errors import SettingError
+from swarm.errors import RoomLostError, SettingError, SwarmError
 from swarm.redis_connection import connect_redis
 from swarm.room_errors import as_setting_errors
 from swarm.session import SwarmSession
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from adapters.ports import AudioFrame
+    from streams.events import Recorded
+    from swarm.settings import LiveKitSettings
+
+_log = logging.getLogger(__name__)
 
 HEALTH_S = 1.0
 FRESH_S = 5.0
 COMPANY_S = 5.0
 """A host that opens a conversation waits so long for other agents to be there."""
+TOGETHER_S = 1.0
+"""Who comes within such a time is greeted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +53,12 @@ class Options:
     health_file: Path | None = None
 
 
-def is_fresh(health_file: Path) -> bool:
-    """Return whether an agent has touched its health file within FRESH_S."""
-    try:
-        age_s = time.clock_gettime(time.CLOCK_REALTIME) - health_file.stat().st_mtime
-    except OSError:
-        return False
-    return age_s < FRESH_S
-
-
 async def run(options: Options) -> None:
-    """Run until cancelled.
+    """Run until cancelled. A Redis that goes away is waited for; a room that goes away ends it.
 
     Raises:
         SettingError: a setting is missing or wrong.
+        RoomLostError: the connection to the room has ended. Starting again may help.
     """
     environment = settings.from_environment()
     livekit = environment.livekit
@@ -63,91 +67,168 @@ async def run(options: Options) -> None:
     if environment.redis_url is None:
         raise SettingError("REDIS_URL", "missing", "Set it to the Redis that all agents of the room share")
     settings.check_model(options.model)
-
-    def connect(identity: str) -> LiveKitRoom:
-        room = LiveKitRoom(
-            livekit.url,
-            api_key=livekit.api_key,
-            api_secret=livekit.api_secret,
-            identity=identity,
-            room=options.room,
-        )
-        room.add_listener(greeter)
-        return room
-
-    greeter = Greeter()
+    if options.health_file is not None:
+        _forget(options.health_file)
     async with AsyncExitStack() as stack:
         redis = await connect_redis(environment.redis_url)
         stack.push_async_callback(redis.aclose)
-        await stack.enter_async_context(Relay(redis))
+        presence = Presence()
         session = SwarmSession(
             redis,
             options.room,
             agents=[agents.spec(options.name, role=options.role, model=options.model)],
-            connect=connect,
+            connect=_connection(livekit, options.room, presence),
             recogniser=await stack.enter_async_context(agents.offline_recogniser()),
+            on_event=presence.feed,
         )
         with as_setting_errors():
             await stack.enter_async_context(session)
-        async with asyncio.TaskGroup() as tasks:
-            if options.health_file is not None:
-                tasks.create_task(stay_fresh(options.health_file, session, greeter))
-            if options.opening:
-                tasks.create_task(greeter.open(session, options))
-            await greeter.closed.wait()
-            raise ConnectionError("the LiveKit room ended this connection")
+        await stack.enter_async_context(Relay(redis))
+        about = {"agent": options.name, "role": options.role, "room": options.room}
+        _log.info("agent.joined", extra=about)
+        if (health_file := options.health_file) is not None:
+            await stack.enter_async_context(
+                Background(lambda: stay_fresh(health_file, session), name="health")
+            )
+        if options.opening:
+            await stack.enter_async_context(
+                Background(lambda: open_conversation(session, presence, options), name="opening")
+            )
+        try:
+            reason = await presence.lost()
+        finally:
+            _log.info("agent.leaves", extra=about)
+        raise _ended(options, reason)
 
 
-class Greeter:
-    """Opens the conversation at the start and for whoever comes. A `RoomListener`."""
+def _ended(options: Options, reason: str) -> SwarmError:
+    if "duplicate identity" in reason:
+        return SettingError(
+            "--name",
+            f"somebody else has joined room {options.room!r} as {options.name!r}",
+            "Give every agent a name of its own",
+        )
+    return RoomLostError(room=options.room, reason=reason)
+
+
+def _forget(health_file: Path) -> None:
+    """Remove what an agent before this one has left.
+
+    Raises:
+        SettingError: it is no place for a health file.
+    """
+    try:
+        health_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise _no_place(error) from error
+    if not os.access(health_file.parent, os.W_OK | os.X_OK):
+        raise _no_place(PermissionError(f"{str(health_file.parent)!r} is no folder to write to"))
+
+
+def _no_place(error: OSError) -> SettingError:
+    return SettingError("--health-file", str(error), "Name a file in a folder that the agent may write to")
+
+
+def _connection(livekit: LiveKitSettings, room: str, presence: Presence) -> Callable[[str], LiveKitRoom]:
+    def connect(identity: str) -> LiveKitRoom:
+        connection = LiveKitRoom(
+            livekit.url,
+            api_key=livekit.api_key,
+            api_secret=livekit.api_secret,
+            identity=identity,
+            room=room,
+        )
+        connection.add_listener(presence)
+        return connection
+
+    return connect
+
+
+class Presence:
+    """Who is in the room, and whether it is there at all. A `RoomListener`."""
 
     def __init__(self) -> None:
-        self.closed = asyncio.Event()
-        self._came = asyncio.Event()
-        self._present: set[str] = set()
+        self._others: dict[str, None] = {}
+        self._changed = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._reason = ""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Everybody else in the room, by time of joining."""
+        return tuple(self._others)
+
+    async def changed(self) -> None:
+        """Return when somebody has come or gone, or joined the record, since the last call."""
+        await self._changed.wait()
+        self._changed.clear()
+
+    async def lost(self) -> str:
+        """Return why the connection to the room has ended, when it has."""
+        await self._lost.wait()
+        return self._reason
+
+    def feed(self, entry: Recorded) -> None:
+        """Take an event of the room's record."""
+        if entry.type == "PARTICIPANT_JOINED":
+            self._changed.set()
 
     def on_joined(self, identity: str) -> None:
-        self._present.add(identity)
-        self._came.set()
+        self._others[identity] = None
+        self._changed.set()
 
     def on_left(self, identity: str) -> None:
-        self._present.discard(identity)
+        self._others.pop(identity, None)
+        self._changed.set()
 
     def on_muted(self, identity: str) -> None:
-        """Nothing to open for."""
+        """Still there."""
 
     def on_audio(self, identity: str, frame: AudioFrame) -> None:
         """The ears listen."""
 
     def on_closed(self, reason: str) -> None:
-        self.closed.set()
-
-    async def open(self, session: SwarmSession, options: Options) -> None:
-        """Ask for the floor with the opening, at the start and whenever a person has come."""
-        runtime = session.agents[options.name]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(COMPANY_S):
-                while not self._present:
-                    await self._next()
-        greeted: set[str] = set()
-        while True:
-            await runtime.ask(Prompt(options.opening))
-            while True:
-                greeted &= self._present
-                people = {who for who in self._present if session.roster.is_person(who)}
-                if people - greeted:
-                    greeted |= people
-                    break
-                await self._next()
-
-    async def _next(self) -> None:
-        self._came.clear()
-        await self._came.wait()
+        self._reason = reason
+        self._lost.set()
 
 
-async def stay_fresh(health_file: Path, session: SwarmSession, greeter: Greeter) -> None:
-    """Touch `health_file` every HEALTH_S while Redis answers and the room is there."""
-    while not greeter.closed.is_set():
+async def open_conversation(session: SwarmSession, presence: Presence, options: Options) -> None:
+    """Ask for the floor with the opening, once other agents are there, and whenever people have come."""
+
+    def people() -> set[str]:
+        return {who for who in presence.others if session.roster.is_person(who)}
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(COMPANY_S):
+            while not set(presence.others).intersection(session.roster.agents()):
+                await presence.changed()
+    greeted = people()
+    await _ask(session, options, options.opening)
+    while True:
+        await presence.changed()
+        await asyncio.sleep(TOGETHER_S)
+        present = people()
+        if come := sorted(present - greeted):
+            _log.info("agent.greets", extra={"people": come})
+            await _ask(session, options, f"{options.opening} {' and '.join(come)} just joined.")
+        greeted = present
+
+
+async def _ask(session: SwarmSession, options: Options, text: str) -> None:
+    """Ask for the floor, again as long as Redis is away."""
+    for delay_s in backoff_s():
+        try:
+            await session.agents[options.name].ask(Prompt(text))
+        except StreamUnavailableError as error:
+            _log.warning("agent.opening_waits", extra={"reason": error.reason})
+            await asyncio.sleep(delay_s)
+        else:
+            return
+
+
+async def stay_fresh(health_file: Path, session: SwarmSession) -> None:
+    """Touch `health_file` every HEALTH_S while Redis answers."""
+    while True:
         alive_at_s = session.hub.alive_at_s
         if alive_at_s is not None and time.monotonic() - alive_at_s < FRESH_S:
             await asyncio.to_thread(health_file.touch)

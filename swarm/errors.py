@@ -17,6 +17,15 @@ class SettingError(SwarmError):
         self.cure = cure
 
 
+class RoomLostError(SwarmError):
+    """The connection to a room has ended, and not by our leaving it."""
+
+    def __init__(self, *, room: str, reason: str) -> None:
+        super().__init__(f"the connection to room {room!r} has ended ({reason}): start the agent again")
+        self.room = room
+        self.reason = reason
+
+
 class StaleTokenError(SwarmError):
     """A command names a token that is not the current one (any more)."""
 
