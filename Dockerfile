@@ -1,20 +1,24 @@
 FROM python:3.11-slim AS build
 WORKDIR /app
 RUN pip install --no-cache-dir uv==0.13.8
-COPY pyproject.toml requirements.lock README.md LICENSE ./
+# Compiled here: the user of the image may not write beside the code, and would compile it at each start.
+ENV VIRTUAL_ENV=/opt/swarm UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
+COPY requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/uv \
-    uv venv /opt/swarm && VIRTUAL_ENV=/opt/swarm uv pip install --require-hashes -r requirements.lock
+    uv venv /opt/swarm && uv pip install --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY streams streams
 COPY adapters adapters
 COPY host_agent host_agent
 COPY swarm swarm
 RUN --mount=type=cache,target=/root/.cache/uv \
-    VIRTUAL_ENV=/opt/swarm uv pip install --no-deps .
+    uv pip install --no-deps .
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --create-home swarm
 COPY --from=build /opt/swarm /opt/swarm
-ENV PATH=/opt/swarm/bin:$PATH PYTHONUNBUFFERED=1
+# onnxruntime reports to its maker unless told not to.
+ENV PATH=/opt/swarm/bin:$PATH PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY=1
 USER 10001
 WORKDIR /home/swarm
 ENTRYPOINT ["swarm"]
