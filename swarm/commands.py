@@ -68,7 +68,12 @@ def agent(
     ctx.obj.run(
         agent_process.run(
             agent_process.Options(
-                name=name, role=role, room=room, model=model, opening=opening, health_file=health_file
+                name=name,
+                role=role,
+                room=settings.check_room(room),
+                model=model,
+                opening=opening,
+                health_file=health_file,
             )
         )
     )
@@ -119,6 +124,6 @@ def token(
         raise SettingError("LIVEKIT_URL", "missing", "Set it, LIVEKIT_API_KEY and LIVEKIT_API_SECRET")
     from livekit import api
 
-    grants = api.VideoGrants(room_join=True, room=room)
+    grants = api.VideoGrants(room_join=True, room=settings.check_room(room))
     made = api.AccessToken(livekit.api_key, livekit.api_secret).with_identity(identity).with_grants(grants)
     sys.stdout.write(made.to_jwt() + "\n")

@@ -13,6 +13,7 @@ from redis import exceptions
 from streams.connection import TIMEOUT_S, redis_client
 from swarm.embedded_redis import EXAMPLE_URL, EmbeddedRedis
 from swarm.errors import SettingError
+from swarm.settings import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -60,20 +61,20 @@ async def connect_redis(url: str, *, timeout_s: float = TIMEOUT_S, **settings: A
         redis = redis_client(url, **settings)
     except ValueError as error:
         raise _setting_error(
-            f"{_shown(url)} is no Redis URL", f"Set it to something like {EXAMPLE_URL}"
+            f"{shown_url(url)} is no Redis URL", f"Set it to something like {EXAMPLE_URL}"
         ) from error
     try:
         async with asyncio.timeout(timeout_s):
             version = await server_version(redis)
     except (exceptions.RedisError, OSError) as error:
         await redis.aclose()
-        raise _diagnosed(error, _shown(url), timeout_s) from None  # the cause's text may hold the password
+        raise _diagnosed(error, shown_url(url), timeout_s) from None  # the cause's text may hold the password
     except BaseException:
         await redis.aclose()
         raise
     if _numbers(version) < OLDEST:
         await redis.aclose()
-        raise _setting_error(f"{_shown(url)} is Redis {version}", "Use Redis 6.2 or newer")
+        raise _setting_error(f"{shown_url(url)} is Redis {version}", "Use Redis 6.2 or newer")
     return redis
 
 
@@ -137,14 +138,6 @@ def _diagnosed(error: Exception, shown: str, timeout_s: float) -> SettingError:
 
 def _setting_error(reason: str, cure: str) -> SettingError:
     return SettingError("REDIS_URL", reason, cure)
-
-
-def _shown(url: str) -> str:
-    """The URL without user name, password and query."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return repr(url.rpartition("@")[2][:80])
-    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
 
 
 def _numbers(version: str) -> tuple[int, ...]:
