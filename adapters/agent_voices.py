@@ -31,15 +31,15 @@ class AgentVoices:
         Raises:
             UnsupportedAudioError: the frame is not int16 PCM of 8 to 48 kHz, mono or stereo.
         """
+        check_format(frame.sample_rate_hz, frame.channels)
         if frame.pcm.count(0) == len(frame.pcm):
-            samples_in = len(frame.pcm) // 2 // max(1, frame.channels)
-            check_format(frame.sample_rate_hz, frame.channels)
-            self._reference.silent(identity, samples_in * EARS_HZ // frame.sample_rate_hz, at_s)
+            samples = len(frame.pcm) // 2 // frame.channels
+            self._reference.silent(identity, samples * EARS_HZ // frame.sample_rate_hz, at_s)
             return
         stream = self._streams.setdefault(identity, MonoStream())
-        samples = stream.push(frame)
-        if len(samples):
-            self._reference.add(identity, samples, at_s)
+        said = stream.push(frame)
+        if len(said):
+            self._reference.add(identity, said, at_s)
 
     def play(self, pcm: bytes, sample_rate_hz: int, at_s: float) -> None:
         """This process's agent says this now.
