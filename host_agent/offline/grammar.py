@@ -49,6 +49,24 @@ PRONUNCIATIONS: Mapping[str, tuple[Phones, ...]] = {
 }
 """Each short word, and phrase, with its pronunciations in ARPAbet."""
 
+COMMANDS = frozenset(
+    (
+        "stop",
+        "wait",
+        "no",
+        "hold on",
+        "hang on",
+        "pause",
+        "halt",
+        "excuse me",
+        "what",
+        "but wait",
+        "no stop",
+        "no wait",
+    )
+)
+"""Those of the short words that command; the others acknowledge."""
+
 _PREFIX = "k_"
 _VOWELS = frozenset(
     ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
@@ -107,11 +125,18 @@ def believe(short: str | None, sentence: str, sounds: Sequence[Phones]) -> tuple
     """Return the words to report and how sure they are, 0 to 1; no confidence for no words.
 
     `short` is what the search for short words found, `sentence` what the language model made of the
-    same sound, `sounds` how that sentence may be pronounced.
+    same sound, `sounds` how that sentence may be pronounced. A short word is sure where these sounds are
+    near to it, and no nearer to a word that means the opposite.
     """
     if short is not None and sounds:
         off = min(difference(short, heard) for heard in sounds)
-        if off <= SURE_WITHIN:
+        against = min(
+            difference(word, heard)
+            for word in PRONUNCIATIONS
+            if (word in COMMANDS) != (short in COMMANDS)
+            for heard in sounds
+        )
+        if off <= SURE_WITHIN and off <= against:
             return short, round(0.95 - off, 2)
     if not sentence:
         return ("", None) if short is None else (short, UNSURE)

@@ -147,8 +147,16 @@ class OfflineRecogniser:
         traceback: TracebackType | None,
     ) -> None:
         """End the process; open speeches are told to have failed."""
+        process = self._process
         self._serving.cancel()
-        await self._tasks.__aexit__(None, None, None)
+        try:
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            # the task may have been cancelled before it ever ran
+            self._gone = True
+            self._lost()
+            if process is not None:
+                await _end(process)
 
     @property
     def process_id(self) -> int | None:
