@@ -157,7 +157,7 @@ def test_the_context_holds_what_the_listener_heard(mode: BargeInMode, depth_fram
             assert s.model.requests[1][-1] == ("user", "stop")
             assert s.record.of(AgentFailed) == []
 
-    for seed in range(12):
+    for seed in range(8):
         run_virtual(lambda loop, seed=seed: trial(loop, seed))
     assert sorted(errors)[int(len(errors) * 0.95)] <= 1
 
