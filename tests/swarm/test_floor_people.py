@@ -8,6 +8,8 @@ import pytest
 
 from streams import events as ev
 from swarm import floor_commands as fc
+from swarm.floor_state import FloorSettings
+from tests.swarm.floor_commands_made import SMALL
 
 if TYPE_CHECKING:
     from tests.swarm.floor_room import Room
@@ -165,3 +167,32 @@ async def test_old_tokens_are_forgotten_in_time_but_not_before(room: Room) -> No
         tokens.append(token)
     assert set(tokens[-16:]) <= set(room.floor.tokens)
     assert len(room.floor.tokens) <= 32
+
+
+async def test_nobody_preempts_while_a_person_speaks(room: Room) -> None:
+    token = await room.hold("ada")
+    await room.do(fc.PersonSpeaking(person="paul", observer="p1"))
+    assert isinstance(await room.ask("bob", priority=4, observed_token=token), fc.Queued)
+    assert room.holder == "ada"
+
+
+async def test_a_place_in_front_is_kept_by_asking_again(room: Room) -> None:
+    token = await room.hold("ada")
+    await room.ask("bob", priority=4)
+    await room.do(fc.PersonSpeaking(person="paul", observer="p1"))
+    await room.do(fc.Release(participant="ada", token=token, to="cleo"))
+    assert await room.ask("cleo", "again", priority=0) == fc.Queued("cleo", "again", 1)
+    await room.do(fc.PersonSilent(person="paul", observer="p1"))
+    assert room.holder == "cleo"
+
+
+async def test_new_settings_put_the_queue_in_a_new_order(room: Room) -> None:
+    await room.hold("ada")
+    await room.ask("bob", priority=0)
+    room.pass_ms(1_600)
+    assert await room.ask("cleo", priority=1) == fc.Queued("cleo", "cleo-asks", 2)
+    settings = FloorSettings(**{**SMALL.as_dict(), "age_step_ms": 60_000})
+    await room.do(fc.Configure(by="chair", settings=settings))
+    assert await room.do(fc.Confirm(participant="cleo", request_id="cleo-asks")) == fc.Queued(
+        "cleo", "cleo-asks", 1
+    )

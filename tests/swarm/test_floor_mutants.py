@@ -1,0 +1,77 @@
+"""Faults put into the floor script on purpose: each is found by one of the promises' tests."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+import pytest
+from fakeredis import FakeAsyncRedis
+
+from swarm.floor_script import source
+from tests.swarm import test_floor_people, test_floor_rules
+from tests.swarm.floor_commands_made import ClockedFloor
+from tests.swarm.floor_room import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+MUTANTS = {
+    "token reuse": ("math.max(num('token') + 1, now_us())", "now_us()"),
+    "double grant": (
+        "local function serve()\n  if holding() then",
+        "local function serve()\n  if false then",
+    ),
+    "lost event": ("emit('FLOOR_REVOKED', {", "type({"),
+    "any token preempts": ("tonumber(a.observed_token) ~= num('token')", "tonumber(a.observed_token) == -1"),
+    "pre-emption over a person": ("and not anybody_speaks() and (f.closed", "and (f.closed"),
+    "grace without end": (
+        "if f.revoking_by == '' then\n    set('deadline_ms'",
+        "if true then\n    set('deadline_ms'",
+    ),
+    "place lost": ("before and before.arrived_us or", "nil or"),
+    "front lost": ("front = preempts or (before ~= nil and before.front)", "front = preempts"),
+    "guard for the silent": ("if audible_until_ms and f.confirmed == '1' then", "if audible_until_ms then"),
+    "clock set back": (
+        "if holding() and num('deadline_ms') > now + num('hold_lease_ms') then",
+        "if false then",
+    ),
+    "order after new settings": ("if changed.age_step_ms then", "if false then"),
+    "stale for ever": ("person.words_ms, person.stale = now, false", "person.words_ms = now"),
+    "waiting request forgotten": ("if old and (old.state == 'queued' or", "if old and ("),
+}
+
+PROMISES: list[Callable[[Room], Awaitable[None]]] = [
+    promise
+    for module in (test_floor_rules, test_floor_people)
+    for name, promise in vars(module).items()
+    if name.startswith("test_") and list(inspect.signature(promise).parameters) == ["room"]
+]
+
+
+async def kept(promise: Callable[[Room], Awaitable[None]], text: str) -> bool:
+    redis = FakeAsyncRedis(decode_responses=True)
+    try:
+        await promise(Room(ClockedFloor(redis, text)))
+    except AssertionError:
+        return False
+    finally:
+        await redis.aclose()
+    return True
+
+
+async def test_without_a_fault_every_promise_is_kept() -> None:
+    assert len(PROMISES) > 35
+    assert all([await kept(promise, source()) for promise in PROMISES])
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+async def test_a_seeded_fault_is_found(name: str) -> None:
+    old, new = MUTANTS[name]
+    right = source()
+    assert right.count(old) == 1
+    wrong = right.replace(old, new)
+    for promise in PROMISES:
+        if not await kept(promise, wrong):
+            return
+    pytest.fail(f"nothing noticed: {name}")
