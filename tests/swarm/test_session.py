@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from adapters.audio import mono_samples, resample
 from adapters.memory_room import InMemoryRoom
 from adapters.ports import WordsHeard
 from adapters.wav import read_wav
@@ -24,6 +26,7 @@ from swarm.demo.person import Microphone
 from swarm.demo.scenario import Happenings
 from swarm.participant import Priority
 from swarm.session import AgentSpec, SwarmSession
+from tests.engines.gemini_live import GeminiLiveServer
 from tests.host_agent.stagecraft import ScriptModel
 
 if TYPE_CHECKING:
@@ -71,6 +74,16 @@ class ScriptedStream:
         asyncio.get_running_loop().call_soon(self.say, True)
 
 
+def native_agent(name: str, model: Any, **more: Any) -> AgentSpec:
+    return AgentSpec(
+        name=name,
+        host=lambda output, record: UniversalHostAgent(
+            name=name, model=model, instruction=f"You are {name}", output=output, record=record
+        ),
+        **more,
+    )
+
+
 def agent(name: str, model: ScriptModel, **more: Any) -> AgentSpec:
     return AgentSpec(
         name=name,
@@ -83,6 +96,35 @@ def agent(name: str, model: ScriptModel, **more: Any) -> AgentSpec:
         ),
         **more,
     )
+
+
+class EchoingMicrophone(Microphone):
+    """A microphone near a loudspeaker: what the agents say comes back 20 dB down and 80 ms late."""
+
+    def __init__(self, sink: Any) -> None:
+        super().__init__(self)
+        self._to = sink
+        self._late = deque([np.zeros(HZ // 100, dtype=np.int16)] * 8, maxlen=9)
+
+    sample_rate_hz = HZ
+    queued_ms = 0.0
+
+    def clear(self) -> None: ...
+    def on_joined(self, identity: str) -> None: ...
+    def on_left(self, identity: str) -> None: ...
+    def on_muted(self, identity: str) -> None: ...
+    def on_closed(self, reason: str) -> None: ...
+
+    def on_audio(self, identity: str, frame: Any) -> None:
+        self._late.append(resample(mono_samples(frame), frame.sample_rate_hz, HZ))
+
+    def push(self, pcm: bytes) -> None:
+        said = np.frombuffer(pcm, dtype=np.int16).astype(np.int32)
+        echo = np.zeros(len(said), dtype=np.int32)
+        if len(self._late) == self._late.maxlen:
+            back = self._late.popleft()
+            echo[: len(back)] = back[: len(echo)] // 10
+        self._to.push(np.clip(said + echo, -32768, 32767).astype(np.int16).tobytes())
 
 
 class Room:
@@ -115,13 +157,18 @@ class Room:
 
 
 @asynccontextmanager
-async def in_room(redis: Redis, *agents: AgentSpec, recogniser: Any = None) -> AsyncIterator[Room]:
+async def in_room(
+    redis: Redis, *agents: AgentSpec, recogniser: Any = None, echoing: bool = False
+) -> AsyncIterator[Room]:
     seen, hub = Happenings(), InMemoryRoom("r")
     session = SwarmSession(
         redis, "r", agents=agents, connect=hub.join, recogniser=recogniser, on_event=seen.feed
     )
     async with hub.join("ada") as ada:
-        microphone = Microphone(await ada.publish_audio(HZ))
+        sink = await ada.publish_audio(HZ)
+        microphone = EchoingMicrophone(sink) if echoing else Microphone(sink)
+        if isinstance(microphone, EchoingMicrophone):
+            ada.add_listener(microphone)
         async with session, asyncio.TaskGroup() as tasks:
             open_mic = tasks.create_task(microphone.run())
             yield Room(session, hub, microphone, seen)
@@ -227,3 +274,42 @@ async def test_a_person_who_cuts_in_is_answered_and_only_the_heard_words_are_rem
         ("model", f"{cut.heard_text} {INTERRUPTED_MARKER.format(who='ada')}"),
         ("user", "go forward ten meters"),
     ]
+
+
+@pytest.mark.filterwarnings("ignore:The `session.send` method is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("mode", [BargeInMode.CONFIRM, BargeInMode.OVERLAP])
+async def test_a_native_model_never_learns_of_a_backchannel(real_redis: Redis, mode: BargeInMode) -> None:
+    text = "one two three four five six seven eight nine ten eleven twelve."
+    backchannel = read_wav(ROOT / "swarm/demo/recordings/backchannel.wav").mono(HZ)
+    recogniser = ScriptedRecogniser("yeah", at_once=True)
+    async with GeminiLiveServer(text, speed=10.0) as server:
+        spec = native_agent("host", server.model(), mode=mode)
+        async with in_room(real_redis, spec, recogniser=recogniser) as room:
+            await room.session.agents["host"].ask(Prompt("Count."))
+            await room.until(ev.FloorTaken)
+            await asyncio.sleep(0.8)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(room.microphone.say(backchannel))
+                said = await room.until(ev.Utterance)
+            assert (said.heard_text, said.interrupted) == (text, False)
+            assert len(room.events(ev.Backchannel)) == 1
+        assert server.last.signals == ["content"]
+
+
+async def test_an_agents_own_echo_does_not_cut_it_and_a_person_over_the_echo_does(real_redis: Redis) -> None:
+    model = ScriptModel(LONG, LONG, "Yes.")
+    recogniser = ScriptedRecogniser("go forward ten meters", at_once=True)
+    async with in_room(real_redis, agent("host", model), recogniser=recogniser, echoing=True) as room:
+        host = room.session.agents["host"]
+        await host.ask(Prompt("Explain."))
+        said = await room.until(ev.Utterance, limit_s=40.0)
+        assert (said.interrupted, said.heard_text) == (False, LONG.strip())
+        assert not room.events(ev.SpeechStarted)
+
+        await host.ask(Prompt("Explain again."))
+        await room.until(ev.FloorTaken)
+        await asyncio.sleep(2.0)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(room.microphone.say(speech(2.7)))
+            cut = await room.until(ev.Interruption)
+        assert (cut.interrupted, cut.interruptor) == ("host", "ada")
