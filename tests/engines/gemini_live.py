@@ -90,6 +90,11 @@ class GeminiLiveServer:
         assert self._server is not None
         return f"https://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}"
 
+    @property
+    def certificate(self) -> str:
+        """File with the certificate, for clients that are to trust this server."""
+        return str(self._certificate)
+
     def model(self, name: str = MODEL, *, key: str = KEY) -> Gemini:
         """Return ADK's Gemini, talking to this server."""
         from google.adk.models.google_llm import Gemini
