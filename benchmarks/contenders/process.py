@@ -27,14 +27,15 @@ class ContenderError(RuntimeError):
     """A contender's process failed; the text has the end of its log."""
 
 
-class ContenderProcess:
-    """Drives a worker: `async with ContenderProcess(name) as contender`. A `Contender` but for `aclose`.
+class WorkerProcess:
+    """A process that answers a line of JSON with another: `async with WorkerProcess(name, module, *args)`.
 
-    The process ends with the `async with` block, and by itself when this process dies.
+    It ends with the `async with` block, and by itself when this process dies.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, module: str, *args: str) -> None:
         self.name = name
+        self._command = ("-m", module, *args)
         self._process: asyncio.subprocess.Process | None = None
         self._log: Any = None
 
@@ -43,9 +44,7 @@ class ContenderProcess:
         paths = [str(BENCHMARKS), str(BENCHMARKS.parent), os.environ.get("PYTHONPATH", "")]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "contenders.worker",
-            self.name,
+            *self._command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=self._log,
@@ -74,7 +73,7 @@ class ContenderProcess:
 
     @property
     def pid(self) -> int:
-        """The worker's process id.
+        """The process id, which is its group's too.
 
         Raises:
             ContenderError: it is not running.
@@ -83,24 +82,13 @@ class ContenderProcess:
             raise ContenderError(f"{self.name} is not running")
         return self._process.pid
 
-    async def start(self, url: str, token: str) -> None:
-        """Join the room.
+    async def ask(self, limit_s: float = ANSWER_LIMIT_S, **request: Any) -> dict[str, Any]:
+        """Send `request` and return the reply.
 
         Raises:
-            ContenderError: the worker failed or did not answer in time; so for all that follow.
+            ContenderError: the worker failed or did not answer in time.
         """
-        await self._ask({"do": "start", "url": url, "token": token}, START_LIMIT_S)
-
-    async def speak(self) -> None:
-        """Begin to speak."""
-        await self._ask({"do": "speak"}, ANSWER_LIMIT_S)
-
-    async def finish(self) -> Notes:
-        """Come to rest, and tell."""
-        return Notes(**await self._ask({"do": "finish"}, ANSWER_LIMIT_S))
-
-    async def _ask(self, request: dict[str, str], limit_s: float) -> dict[str, Any]:
-        process = self._process
+        process, do = self._process, request["do"]
         if process is None or process.stdin is None or process.stdout is None:
             raise ContenderError(f"{self.name} is not running")
         try:
@@ -110,20 +98,37 @@ class ContenderProcess:
                 line = await process.stdout.readline()
         except TimeoutError:
             raise ContenderError(
-                f"{self.name} did not {request['do']} within {limit_s:.0f} s{self._end_of_log()}"
+                f"{self.name} did not {do} within {limit_s:.0f} s{self._log_end()}"
             ) from None
         except OSError as error:
-            raise ContenderError(f"{self.name} died at {request['do']}{self._end_of_log()}") from error
+            raise ContenderError(f"{self.name} died at {do}{self._log_end()}") from error
         if not line:
-            raise ContenderError(f"{self.name} died at {request['do']}{self._end_of_log()}")
+            raise ContenderError(f"{self.name} died at {do}{self._log_end()}")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
-            raise ContenderError(
-                f"{self.name} failed to {request['do']}: {reply['error']}{self._end_of_log()}"
-            )
+            raise ContenderError(f"{self.name} failed to {do}: {reply['error']}{self._log_end()}")
         return reply
 
-    def _end_of_log(self) -> str:
+    def _log_end(self) -> str:
         self._log.seek(0)
         text = self._log.read().decode(errors="replace").strip()
         return f"\n{text[-1500:]}" if text else ""
+
+
+class ContenderProcess(WorkerProcess):
+    """A contender in a process of its own: a `Contender` but for `aclose`. Methods raise ContenderError."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "contenders.worker", name)
+
+    async def start(self, url: str, token: str) -> None:
+        """Join the room."""
+        await self.ask(START_LIMIT_S, do="start", url=url, token=token)
+
+    async def speak(self) -> None:
+        """Begin to speak."""
+        await self.ask(do="speak")
+
+    async def finish(self) -> Notes:
+        """Come to rest, and tell."""
+        return Notes(**await self.ask(do="finish"))
