@@ -63,6 +63,7 @@ class FalseInterruption(Event):
     words: str = ""
     held_ms: float
     """Silence that it cost the listeners."""
+    latency: Latency = Latency()
 
 
 class Backchannel(Event):
@@ -75,6 +76,7 @@ class Backchannel(Event):
     reason: str = ""
     words: str = ""
     held_ms: float = 0.0
+    latency: Latency = Latency()
 
 
 class FloorRequested(Event):

@@ -104,6 +104,7 @@ class AgentRuntime:
         )
         self.host = spec.host(self.adapter, outbox)
         self.adapter.set_model_input(self.host.queue)
+        self._clock = clock
         self._stick = stick
         self._outbox = outbox
         self._roster = roster
@@ -232,6 +233,7 @@ class AgentRuntime:
             self._stick.preempt_soon(cut.by, self._grant.token, cut.verdict.reason)
 
     def on_resumed(self, resumed: Resumed) -> None:
+        speech, now_s = resumed.speech, self._clock()
         about = {
             "speaker": self.participant.identity,
             "by": resumed.by,
@@ -239,9 +241,13 @@ class AgentRuntime:
             "reason": resumed.verdict.reason,
             "words": resumed.verdict.words,
             "held_ms": round(resumed.held_ms, 1),
+            "latency": ev.Latency(
+                onset_to_detector_ms=round((speech.detected_s - speech.onset_s) * 1000, 2),
+                gate_to_decision_ms=round((now_s - speech.detected_s) * 1000, 2),
+            ),
         }
         event = ev.Backchannel if resumed.verdict.words else ev.FalseInterruption
-        self._report(event.model_validate(about), None)
+        self._report(event.model_validate(about), now_s)
 
     def on_played_out(self, utterance_id: str, playout: object) -> None:
         """The host waits for it by itself."""

@@ -156,6 +156,15 @@ def _what(recorded: Recorded) -> Text:
             return Text(
                 f"{_safe(event.participant)} lost the floor to {_safe(event.by)} after {event.held_ms} ms"
             )
+        case events.FloorTaken():
+            after = event.granted_to_audio_ms
+            return Text(
+                f"{_safe(event.participant)} is heard" + ("" if after is None else f", {after:.0f} ms on")
+            )
+        case events.SpeechStarted() | events.ParticipantJoined() | events.ParticipantLeft():
+            return Text(_safe(event.participant))
+        case events.SpeechEnded():
+            return Text(f"{_safe(event.participant)}, {event.duration_ms / 1000:.1f} s")
         case events.StateChanged():
             return Text(
                 f"{_safe(event.participant)}: {_safe(event.old)} -> {_safe(event.new)} ({_safe(event.cause)})"

@@ -61,7 +61,8 @@ class LiveView:
                 self._saying[who] = said(heard, generated)
             case _:
                 pass
-        if entry.type not in NOISE:
+        interim = isinstance(entry.event, ev.Transcript) and not entry.event.final
+        if entry.type not in NOISE and not interim:
             self._lines.append(readable(entry, with_room=False))
 
     def saying(self, who: str, heard: str, generated: str) -> None:

@@ -148,53 +148,56 @@ def interruptions(events: Sequence[Recorded], recording: Recording) -> list[Inte
     }
     found: list[Interruption] = []
     for entry in events:
-        at_ms = entry.occurred_ms - recording.started_ms
-        match entry.event:
-            case ev.Interruption() as it:
-                before_decision = _sum(it.latency.onset_to_detector_ms, it.latency.detector_to_gate_ms)
-                onset_ms = at_ms - (before_decision or 0.0)
-                heard_by = loud.get(it.interrupted)
-                found.append(
-                    Interruption(
-                        interrupted=it.interrupted,
-                        interruptor=it.interruptor,
-                        interruptor_kind=it.interruptor_kind,
-                        decision="interrupt",
-                        reason=it.reason,
-                        at_ms=round(onset_ms, 1),
-                        onset_to_gate_ms=before_decision,
-                        gate_to_interrupted_ms=_sum(
-                            it.latency.gate_to_decision_ms, it.latency.decision_to_model_ms
-                        ),
-                        onset_to_silence_ms=None
-                        if heard_by is None
-                        else timeline.silence_after_ms(heard_by, max(0.0, onset_ms)),
-                        heard_text=it.heard_text,
-                        unheard_text=it.unheard_text,
-                        heard_ms=it.heard_ms,
-                    )
-                )
-            case ev.Backchannel() | ev.FalseInterruption() as it:
-                found.append(
-                    Interruption(
-                        interrupted=it.speaker,
-                        interruptor=it.by,
-                        interruptor_kind="person",
-                        decision="resume",
-                        reason=it.reason,
-                        at_ms=round(at_ms, 1),
-                        onset_to_gate_ms=None,
-                        gate_to_interrupted_ms=None,
-                        onset_to_silence_ms=None,
-                        heard_text="",
-                        unheard_text="",
-                        heard_ms=0.0,
-                        held_ms=it.held_ms,
-                    )
-                )
-            case _:
-                pass
+        event = entry.event
+        if not isinstance(event, ev.Interruption | ev.Backchannel | ev.FalseInterruption):
+            continue
+        latency = event.latency
+        to_gate = _sum(latency.onset_to_detector_ms, latency.detector_to_gate_ms)
+        after_gate = _sum(latency.gate_to_decision_ms, latency.decision_to_model_ms)
+        onset_ms = entry.occurred_ms - recording.started_ms - (to_gate or 0.0)
+        if isinstance(event, ev.Interruption):
+            whom, about = event.interrupted, _cut(event, after_gate)
+        else:
+            onset_ms -= after_gate or 0.0
+            whom, about = event.speaker, _no_cut(event)
+        heard = loud.get(whom)
+        silence = None if heard is None else timeline.silence_after_ms(heard, max(0.0, onset_ms))
+        found.append(
+            Interruption(
+                interrupted=whom,
+                reason=event.reason,
+                at_ms=round(onset_ms, 1),
+                onset_to_gate_ms=to_gate,
+                onset_to_silence_ms=silence,
+                **about,
+            )
+        )
     return found
+
+
+def _cut(event: ev.Interruption, gate_to_interrupted_ms: float | None) -> dict[str, Any]:
+    return {
+        "interruptor": event.interruptor,
+        "interruptor_kind": event.interruptor_kind,
+        "decision": "interrupt",
+        "gate_to_interrupted_ms": gate_to_interrupted_ms,
+        "heard_text": event.heard_text,
+        "unheard_text": event.unheard_text,
+        "heard_ms": event.heard_ms,
+    }
+
+
+def _no_cut(event: ev.Backchannel | ev.FalseInterruption) -> dict[str, Any]:
+    return {
+        "interruptor": event.by,
+        "interruptor_kind": "person",
+        "decision": "resume",
+        "gate_to_interrupted_ms": None,
+        "heard_text": "",
+        "unheard_text": "",
+        "heard_ms": 0.0,
+        "held_ms": event.held_ms,
+    }
 
 
 def decisions(events: Sequence[Recorded], started_ms: float, person: str) -> list[Heard]:
