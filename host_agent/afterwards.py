@@ -41,6 +41,8 @@ class Afterwards:
             event = interruption(name, turn, cut, interrupted_s=interrupted_s, now_s=self._clock())
             self._diary.report(event, turn, occurred_s=cut.gate_s)
         self._diary.report(utterance(name, turn), turn)
+        if turn.timeline.accepted_ms > 0:
+            self._diary.used(audio_out_s=turn.timeline.accepted_ms / 1000)
         return True
 
     async def repair(self) -> None:

@@ -49,9 +49,16 @@ class Diary:
         """Report that the session service's store is behind or refuses."""
         self.failed(f"the session could not be stored: {why}", "the conversation goes on")
 
-    def used(self, input_tokens: int, output_tokens: int) -> None:
-        """Report what a model says that it counted."""
-        self.report(Usage(participant=self.name, input_tokens=input_tokens, output_tokens=output_tokens))
+    def used(self, *, input_tokens: int = 0, output_tokens: int = 0, audio_out_s: float = 0.0) -> None:
+        """Report tokens that a model says it counted, or audio that was made."""
+        self.report(
+            Usage(
+                participant=self.name,
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
+                audio_out_s=round(audio_out_s, 3),
+            )
+        )
 
     def report(self, event: Event, turn: Turn | None = None, *, occurred_s: float | None = None) -> None:
         """Report an event under the token of `turn`."""

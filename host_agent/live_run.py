@@ -83,6 +83,7 @@ class LiveRun:
         self._on_lost = on_lost
         self._model = str(getattr(agent.model, "model", agent.model))
         self._outcomes: asyncio.Queue[BaseException | None] = asyncio.Queue(1)
+        self._runs: set[asyncio.Task[None]] = set()
         self._current: object | None = None
         self._fatal: HostError | None = None
         self.opened = asyncio.Event()
@@ -114,18 +115,35 @@ class LiveRun:
         if not sys.modules.keys() >= set(_LOADED_LATE):
             await asyncio.to_thread(load_adk)
         await self._ensure_session()
-        failures = 0
         async with asyncio.TaskGroup() as tasks:
-            while self._fatal is None:
-                begun_s = self._clock()
-                task = self._open(tasks)
-                outcome = await self._outcomes.get()
+            try:
+                await self._keep_open(tasks)
+            finally:
+                await self._end_runs()
+        assert self._fatal is not None
+        raise self._fatal
+
+    async def _keep_open(self, tasks: asyncio.TaskGroup) -> None:
+        failures = 0
+        while self._fatal is None:
+            begun_s = self._clock()
+            task = self._open(tasks)
+            outcome = await self._outcomes.get()
+            task.cancel()
+            if outcome is not None:
+                failures = 0 if self._clock() - begun_s > _LASTED_S else failures + 1
+                await self._after_failure(outcome, failures)
+            await self._truth.settled(self._settings.close_limit_s)
+
+    async def _end_runs(self) -> None:
+        """End what is open and what is still closing; a service may take long over a goodbye."""
+        self._current = None
+        for task in self._runs:
+            task.cancel()
+        if self._runs:
+            _, late = await asyncio.wait(self._runs, timeout=self._settings.close_limit_s / 2)
+            for task in late:
                 task.cancel()
-                if outcome is not None:
-                    failures = 0 if self._clock() - begun_s > _LASTED_S else failures + 1
-                    await self._after_failure(outcome, failures)
-                await self._truth.settled(self._settings.close_limit_s)
-            raise self._fatal
 
     async def _after_failure(self, error: BaseException, failures: int) -> None:
         if (fatal := explain(error, self._model)) is not None:
@@ -143,7 +161,10 @@ class LiveRun:
         self._input.bind(queue)
         mark = self._current = object()
         self.opened.set()
-        return tasks.create_task(self._drive(queue, mark))
+        task = tasks.create_task(self._drive(queue, mark))
+        self._runs.add(task)
+        task.add_done_callback(self._runs.discard)
+        return task
 
     async def _drive(self, queue: LiveRequestQueue, mark: object) -> None:
         outcome: BaseException

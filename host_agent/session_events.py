@@ -39,7 +39,9 @@ class SessionEvents:
         if event.turn_complete:
             self._complete(interrupted=bool(event.interrupted))
         if (usage := event.usage_metadata) is not None:
-            brain.diary.used(usage.prompt_token_count or 0, usage.candidates_token_count or 0)
+            brain.diary.used(
+                input_tokens=usage.prompt_token_count or 0, output_tokens=usage.candidates_token_count or 0
+            )
 
     def _audio(self, pcm: bytes, sample_rate_hz: int) -> None:
         brain, turn = self._brain, self._brain.turn

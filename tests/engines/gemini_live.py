@@ -124,6 +124,11 @@ class GeminiLiveServer:
         for connection in self._connections:
             await connection.close(code, reason)
 
+    def freeze(self) -> None:
+        """Read nothing more from any connection, as a host does whose cable was pulled."""
+        for connection in self._connections:
+            connection.transport.pause_reading()
+
     async def _serve(self, connection: ServerConnection) -> None:
         request = connection.request
         assert request is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -206,6 +207,17 @@ async def test_a_missing_key_is_one_clear_line(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ModelSettingError, match="GOOGLE_API_KEY"):
         await speak_without_key()
+
+
+async def test_a_service_that_says_no_goodbye_does_not_keep_the_host_from_stopping():
+    settings = HostSettings(close_limit_s=0.4)
+    async with GeminiLiveServer("one two three.", speed=20.0) as server:
+        model = server.model()
+        async with on_stage(model=lambda _: model, settings=settings) as cast:
+            await answer(cast, Prompt("count"), nth=1)
+            server.freeze()
+            before_s = time.monotonic()
+        assert time.monotonic() - before_s < 1.5
 
 
 async def speak_once(**options: str) -> None:
