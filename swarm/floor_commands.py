@@ -167,6 +167,8 @@ class Granted:
     """From the moment of the answer to when the holder may be audible."""
     lease_ms: int
     confirmed: bool
+    reason: str = ""
+    """What the request said it was for."""
 
 
 @dataclass(frozen=True, slots=True)

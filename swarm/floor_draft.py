@@ -152,6 +152,7 @@ class Draft:
             deadline_ms=self.now_ms + lease_ms,
             lease_ms=lease_ms,
             confirmed=confirmed,
+            reason=waiting.reason,
         )
         self.tokens[self.token] = waiting.participant
         if len(self.tokens) > 2 * self.settings.tokens_kept:

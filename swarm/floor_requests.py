@@ -179,6 +179,7 @@ class Requests(Draft):
             guard_ms=max(0, self.quiet_ms - self.now_ms),
             lease_ms=hold.lease_ms,
             confirmed=hold.confirmed,
+            reason=hold.reason,
         )
 
     def give_back(self, hold: Hold, to: str | None, reason: str, *, tail_done: bool) -> None:

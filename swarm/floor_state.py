@@ -80,6 +80,8 @@ class Hold:
     """What the deadline was set with."""
     confirmed: bool
     """The holder knows of its grant, and so may be audible."""
+    reason: str = ""
+    """What the request said it was for."""
     taken: bool = False
     """Its first audio was reported."""
     revoking_by: str = ""

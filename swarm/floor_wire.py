@@ -64,7 +64,7 @@ def decode_reply(reply: Sequence[bytes | str]) -> tuple[fc.Outcome, Outlook]:
 
 def _outcome(tag: str, rest: Sequence[str], outlook: Outlook) -> fc.Outcome:
     match tag, *rest:
-        case "granted", who, request_id, token, remaining_ms, guard_ms, lease_ms, confirmed:
+        case "granted", who, request_id, token, remaining_ms, guard_ms, lease_ms, confirmed, reason:
             return fc.Granted(
                 participant=who,
                 request_id=request_id,
@@ -73,6 +73,7 @@ def _outcome(tag: str, rest: Sequence[str], outlook: Outlook) -> fc.Outcome:
                 guard_ms=int(guard_ms),
                 lease_ms=int(lease_ms),
                 confirmed=confirmed == "1",
+                reason=reason,
             )
         case "queued", who, request_id, position:
             return fc.Queued(who, request_id, int(position))
@@ -117,6 +118,7 @@ def decode_floor(
             deadline_ms=number("deadline_ms"),
             lease_ms=number("hold_lease_ms"),
             confirmed=f["confirmed"] == "1",
+            reason=f["reason"],
             taken=f["taken"] == "1",
             revoking_by=f["revoking_by"],
             revoking_reason=f["revoking_reason"],

@@ -94,7 +94,6 @@ class Grant:
         sent_s: float,
         received_s: float,
         margin_s: float,
-        reason: str = "",
     ) -> None:
         self._calls = calls
         self._clock = clock
@@ -105,7 +104,7 @@ class Grant:
         self.participant = granted.participant
         self.token = granted.token
         self.request_id = granted.request_id
-        self.reason = reason
+        self.reason = granted.reason
         """What the request said it was for."""
         self.lease_ms = granted.lease_ms
         self.lost = Loss()

@@ -54,7 +54,7 @@ class Holdings:
         """Return the live grant with this token."""
         return self._live.get(token)
 
-    def add(self, answer: Answer, granted: fc.Granted, reason: str = "") -> Grant:
+    def add(self, answer: Answer, granted: fc.Granted) -> Grant:
         """Return the grant that an answer brought, renewed from now on.
 
         It has ended already where an event that overtook the answer said so.
@@ -70,7 +70,6 @@ class Holdings:
             sent_s=answer.sent_s,
             received_s=answer.received_s,
             margin_s=self._margin_s,
-            reason=reason,
         )
         if granted.token <= self._over:
             grant.end(self._over_how)

@@ -38,7 +38,7 @@ class TakeUps:
         """Return whether somebody iterates over the grants of `participant`."""
         return bool(self._iterators(participant))
 
-    async def take_up(self, participant: str, token: int, reason: str) -> None:
+    async def take_up(self, participant: str, token: int) -> None:
         """Confirm a grant and hand it to the iterator; where that comes too late, it is somebody else's."""
         if self._holdings.get(token) is not None:
             return
@@ -49,7 +49,7 @@ class TakeUps:
             return
         takers = self._iterators(participant)
         if isinstance(answer.outcome, fc.Granted) and takers and self._holdings.get(token) is None:
-            takers[0].put(self._holdings.add(answer, answer.outcome, reason))
+            takers[0].put(self._holdings.add(answer, answer.outcome))
 
     async def take_up_current(self, participant: str) -> None:
         """Take up a grant that was made before anybody iterated."""
@@ -59,7 +59,7 @@ class TakeUps:
             logger.warning("swarm.take_up_failed", extra={"reason": error.reason})
             return
         if hold is not None and hold.participant == participant and not self._waited_for(hold.request_id):
-            await self.take_up(participant, hold.token, "")
+            await self.take_up(participant, hold.token)
 
     def close(self) -> None:
         """End every iteration."""

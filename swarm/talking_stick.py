@@ -145,7 +145,7 @@ class TalkingStick(FloorClient):
         finally:
             await grant.release(tail_done=tail_done)
 
-    async def wait_granted(self, participant: Participant, request_id: str, *, reason: str = "") -> Grant:
+    async def wait_granted(self, participant: Participant, request_id: str) -> Grant:
         """Wait for the grant of a request, and take it up. Redis may go away and come back meanwhile.
 
         Raises:
@@ -153,7 +153,7 @@ class TalkingStick(FloorClient):
         """
         with self._waiters.waiting(request_id, participant.identity) as waiter:
             waiter.wake()
-            return await self._wait(waiter, request_id, reason)
+            return await self._wait(waiter, request_id)
 
     def grants(self, participant: Participant) -> Grants:
         """Return an async iterator over the grants of `participant`, whoever asked for them.
@@ -226,13 +226,13 @@ class TalkingStick(FloorClient):
             answer = await self._ask(participant, request_id, priority, reason, "", observed_token)
             match answer.outcome:
                 case fc.Granted() as granted:
-                    return self._holdings.add(answer, granted, reason)
+                    return self._holdings.add(answer, granted)
                 case fc.Queued():
-                    return await self._wait(waiter, request_id, reason)
+                    return await self._wait(waiter, request_id)
                 case outcome:
                     raise self._denied(participant.identity, request_id, outcome)
 
-    async def _wait(self, waiter: Waiter, request_id: str, reason: str) -> Grant:
+    async def _wait(self, waiter: Waiter, request_id: str) -> Grant:
         delays = backoff_s()
         command = fc.Confirm(participant=waiter.participant, request_id=request_id)
         while True:
@@ -247,7 +247,7 @@ class TalkingStick(FloorClient):
             delays = backoff_s()
             match answer.outcome:
                 case fc.Granted() as granted:
-                    return self._holdings.add(answer, granted, reason)
+                    return self._holdings.add(answer, granted)
                 case fc.Queued():
                     pass
                 case outcome:
@@ -272,7 +272,7 @@ class TalkingStick(FloorClient):
         if isinstance(event, ev.FloorGranted) and recorded.token is not None:
             wanted = self._take_ups.wanted(event.participant) and not self._waiters.waits(event.request_id)
             if wanted and self._spawning.open:
-                self._spawning.spawn(self._take_ups.take_up(event.participant, recorded.token, event.reason))
+                self._spawning.spawn(self._take_ups.take_up(event.participant, recorded.token))
         self._waiters.saw(recorded, subscribed=self._take_ups.wanted)
 
     # Loose ends

@@ -4,7 +4,7 @@
 -- KEYS[1] conversation_stream:{room}   stream
 -- KEYS[2] swarm:{room}:meta            hash
 -- KEYS[3] swarm:{room}:floor           hash  token (last granted), holder ('' for none), request_id, priority,
---         granted_ms, deadline_ms, hold_lease_ms, confirmed, taken, revoking_by, revoking_reason (of the hold),
+--         granted_ms, deadline_ms, hold_lease_ms, confirmed, taken, reason, revoking_by, revoking_reason (hold),
 --         closed_by, quiet_ms, arrived_us, and the settings by name
 -- KEYS[4] swarm:{room}:queue           hash  participant -> {request_id, priority, arrived_us, front, reason}
 -- KEYS[5] swarm:{room}:order           zset  participant by place in the queue
@@ -16,7 +16,7 @@
 -- ARGV    command, room, source, arguments (JSON object; tokens as strings), settings of a new room (JSON)
 --
 -- Returns {now_us, token, holder, due_ms ('' for none), outcome, ...}, all strings; the outcomes are
---   granted participant request_id token remaining_ms guard_ms lease_ms confirmed | queued participant
+--   granted participant request_id token remaining_ms guard_ms lease_ms confirmed reason | queued participant
 --   request_id position | denied participant request_id reason | ended participant request_id state token
 --   reason | stale | changed what participant token | unchanged reason | invalid what
 

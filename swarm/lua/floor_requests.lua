@@ -6,7 +6,7 @@ local commands = {}
 local function granted()
   return {
     'granted', f.holder, f.request_id, f.token, whole(num('deadline_ms') - now), whole(guard_ms()),
-    f.hold_lease_ms, f.confirmed,
+    f.hold_lease_ms, f.confirmed, f.reason,
   }
 end
 
