@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from streams.vocabulary import WordsHeard as WordsHeard  # noqa: TC001 - re-exported at run time
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -131,19 +133,6 @@ class SpeechEnded:
     """Onset to the last voiced window."""
     end_sample: int
     reason: str = "silence"
-
-
-@dataclass(frozen=True, slots=True)
-class WordsHeard:
-    """The recogniser's whole hypothesis so far for one speech; each replaces the one before."""
-
-    speech_id: str
-    person: str
-    text: str
-    final: bool
-    confidence: float | None = None
-    failed: bool = False
-    """The recogniser gave up on this speech; `final` is then true too."""
 
 
 class SpeechListener(Protocol):

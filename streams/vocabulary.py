@@ -79,3 +79,16 @@ class Playout:
     heard_ms: float
     complete: bool
     """All that was made was played, and no more will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordsHeard:
+    """The recogniser's whole hypothesis so far for one speech; each replaces the one before."""
+
+    speech_id: str
+    person: str
+    text: str
+    final: bool
+    confidence: float | None = None
+    failed: bool = False
+    """The recogniser gave up on this speech; `final` is then true too."""

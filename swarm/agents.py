@@ -10,8 +10,8 @@ from swarm.settings import OFFLINE_MODEL
 
 if TYPE_CHECKING:
     from google.adk.models.base_llm import BaseLlm
-    from host_agent.offline.recogniser import OfflineRecogniser
 
+    from host_agent.offline.recogniser import OfflineRecogniser
     from host_agent.ports import Record, SpeechOutput
     from host_agent.universal_host_agent import UniversalHostAgent
 

@@ -12,11 +12,11 @@ import importlib.util
 import logging
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from host_agent.errors import OfflineEngineMissingError, RecogniserError
 from host_agent.offline.wire import Kind, Message, Messages, WireError, read_words
+from streams.vocabulary import WordsHeard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,19 +32,6 @@ SHORTEST_LIFE_S = 5.0
 """A process that dies younger than this is not started again."""
 STOP_LIMIT_S = 0.5
 _READ_BYTES = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class WordsHeard:
-    """The recogniser's whole hypothesis so far for one speech; each replaces the one before."""
-
-    speech_id: str
-    person: str
-    text: str
-    final: bool
-    confidence: float | None = None
-    failed: bool = False
-    """The recogniser gave up on this speech; `final` is then true too."""
 
 
 class OfflineStream:
@@ -210,6 +197,7 @@ class OfflineRecogniser:
                 stdin=pipe,
                 stdout=pipe,
                 stderr=nothing,
+                start_new_session=True,  # Ctrl-C in the terminal is for its parent, which ends it
             )
         except OSError as error:
             raise RecogniserError(f"its process cannot be started ({error})") from error

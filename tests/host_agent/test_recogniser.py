@@ -14,9 +14,10 @@ import soxr
 
 from host_agent.errors import OfflineEngineMissingError, RecogniserError
 from host_agent.offline import recogniser as under_test
-from host_agent.offline.recogniser import OfflineRecogniser, OfflineStream, WordsHeard
+from host_agent.offline.recogniser import OfflineRecogniser, OfflineStream
 from host_agent.offline.recogniser_process import MOST_STREAMS
 from host_agent.offline.voice import EspeakVoice
+from streams.vocabulary import WordsHeard
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 DATA = Path(__file__).parent.parent / "data" / "audio"
