@@ -92,6 +92,8 @@ class LiveKitSink:
         if source is not None:
             with suppress(AssertionError):  # the engine has let go of it already: the room was lost
                 await source.aclose()
+            with suppress(AssertionError):  # at the exit the engine is gone before it
+                self._track._ffi_handle.dispose()  # pyright: ignore[reportPrivateUsage]
 
     async def _capture(self, source: Any, frame: Any) -> None:
         try:
