@@ -1,6 +1,6 @@
 """Short words that acknowledge or command, how they sound, and when a hypothesis of them is to be believed.
 
-Pure. The recogniser looks for one such word among a thousand frequent others; a second, independent
+Pure. The recogniser looks for one such word among three hundred frequent others; a second, independent
 search with a language model hears the same sound. Only where both come to similar phones is the word
 sure: scores of the one search alone do not separate right from wrong.
 """
@@ -71,7 +71,7 @@ _PREFIX = "k_"
 _VOWELS = frozenset(
     ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
 )
-SURE_WITHIN = 0.45
+SURE_WITHIN = 0.36
 """Share of the phones that two searches may differ in where a word still counts as heard."""
 UNSURE = 0.3
 """Confidence of words that only one search found."""
