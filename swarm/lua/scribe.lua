@@ -4,8 +4,8 @@
 -- KEYS[1] conversation_stream:{room}  stream
 -- KEYS[2] swarm:{room}:meta           hash
 -- KEYS[3] swarm:{room}:scribe         string  process, with a time to live
--- KEYS[4] swarm:{room}:speeches       hash    person -> [{id, onset_ms, ended_ms (0: not), interim, final, text,
---                                              answered}], the newest last
+-- KEYS[4] swarm:{room}:speeches       hash    person -> [{id, onset_ms, ended_ms (0: not), last_ms (of its last
+--                                              sound), interim, final, text, answered}], the newest last
 -- ARGV    command, room, process, lease_ms, arguments (JSON)
 --
 -- lease     take or renew the lease     -> {'mine'} | {'other', ms left}
@@ -57,7 +57,7 @@ end
 -- Several processes hear one person: their onsets differ a little, and one may hear two stretches in one.
 local function same(speech)
   return math.abs(speech.onset_ms - a.onset_ms) <= a.same_onset_ms
-    or (speech.onset_ms <= a.onset_ms and a.onset_ms < speech.ended_ms)
+    or (speech.onset_ms <= a.onset_ms and a.onset_ms < speech.last_ms)
 end
 
 local function write(event_type, kind, occurred_ms, data)
@@ -75,7 +75,7 @@ for _, each in ipairs(speeches) do
 end
 if not speech then
   speech = {
-    id = a.id, onset_ms = a.onset_ms, ended_ms = 0, interim = '', final = false, text = '', answered = false,
+    id = a.id, onset_ms = a.onset_ms, ended_ms = 0, last_ms = 0, interim = '', final = false, text = '', answered = false,
   }
   table.insert(speeches, speech)
   while #speeches > KEPT or speeches[1].onset_ms < now_ms() - KEPT_MS and #speeches > 1 do
@@ -97,7 +97,7 @@ if a.interim ~= '' and a.interim ~= speech.interim and speech.ended_ms == 0 then
   transcript(a.interim, false)
 end
 if a.ended_ms > 0 and speech.ended_ms == 0 then
-  speech.ended_ms = a.ended_ms
+  speech.ended_ms, speech.last_ms = a.ended_ms, a.onset_ms + a.duration_ms
   write('SPEECH_ENDED', 'SYSTEM_SIGNAL', a.ended_ms, {
     participant = a.person, speech_id = speech.id, duration_ms = a.duration_ms,
   })

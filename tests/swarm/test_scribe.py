@@ -201,3 +201,15 @@ async def test_two_people_who_speak_at_once_are_two(redis_client: Redis) -> None
         process.hears("b", onset_s, "hello too", person="quinn")
         await soon(lambda: len(process.turns) == 2)
     assert {turn.person for turn in process.turns} == {"paul", "quinn"}
+
+
+async def test_an_end_that_is_noticed_late_swallows_no_other_sentence(redis_client: Redis) -> None:
+    async with AsyncExitStack() as stack:
+        process = await Process(redis_client, "p").join(stack)
+        onset_s = time.monotonic() - 5
+        process.scribe.on_speech_started(SpeechStarted("a", "paul", onset_s, onset_s, 0))
+        process.scribe.on_speech_ended(SpeechEnded("a", "paul", onset_s + 4, 300.0, 4800))
+        process.scribe.on_words(WordsHeard("a", "paul", "one", final=True))
+        process.hears("b", onset_s + 2, "two")
+        await soon(lambda: len(process.turns) == 2)
+    assert [turn.text for turn in process.turns] == ["one", "two"]
