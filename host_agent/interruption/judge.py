@@ -76,7 +76,7 @@ class WordListJudge:
             return self._by_words(seen, speech, reading)
         if speech is None:
             return Decision.INTERRUPT, "durations that are no numbers: interrupt to be safe"
-        return self._by_sound(seen, speech, heard_something=not reading.empty)
+        return self._by_sound(seen, speech, None if reading.empty else reading)
 
     def _by_words(self, seen: Observation, speech: _Speech | None, reading: Reading) -> tuple[Decision, str]:
         settings = self._settings
@@ -92,7 +92,7 @@ class WordListJudge:
         beyond = " ".join(reading.others[:5])
         if len(reading.others) >= settings.unknown_words or (seen.final and seen.confidence is not None):
             return Decision.INTERRUPT, f"words beyond an acknowledgement: {beyond}"
-        return self._by_sound(seen, speech, heard_something=True)
+        return self._by_sound(seen, speech, reading)
 
     def _acknowledged(self, speech: _Speech, reading: Reading) -> tuple[Decision, str]:
         settings = self._settings
@@ -104,9 +104,9 @@ class WordListJudge:
             return Decision.RESUME, f"only acknowledging words: {words}"
         return Decision.CONTINUE, f"only acknowledging words so far: {words}"
 
-    def _by_sound(self, seen: Observation, speech: _Speech, *, heard_something: bool) -> tuple[Decision, str]:
+    def _by_sound(self, seen: Observation, speech: _Speech, heard: Reading | None) -> tuple[Decision, str]:
         settings = self._settings
-        what = "words that are not sure" if heard_something else "no words"
+        what = "words that are not sure" if heard else "no words"
         if seen.recogniser_failed:
             what = "no recogniser"
         patience = self._patience(speech)
@@ -114,11 +114,13 @@ class WordListJudge:
             return Decision.INTERRUPT, f"{speech.voiced_ms:.0f} ms of speech, {what}"
         if speech.settled:
             return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound, {what}"
-        going_on = speech.silence_ms < settings.pause_ms
-        if going_on and not (heard_something and not seen.recogniser_failed):
-            limit_ms = settings.no_words_ms * patience
-            if speech.elapsed_ms >= limit_ms:
-                return Decision.INTERRUPT, f"speech goes on after {limit_ms:.0f} ms, {what}"
+        if speech.elapsed_ms >= settings.no_words_ms * patience and not seen.ended:
+            if speech.silence_ms >= settings.pause_ms:
+                return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound and a pause, {what}"
+            if not heard or seen.recogniser_failed:
+                return Decision.INTERRUPT, f"speech goes on after {speech.elapsed_ms:.0f} ms, {what}"
+            if heard.backchannels and not (heard.commands or heard.others):
+                return Decision.CONTINUE, f"perhaps acknowledging words: {' '.join(heard.backchannels[:5])}"
         return Decision.HOLD, f"{speech.voiced_ms:.0f} ms of speech so far, {what}"
 
     def _patience(self, speech: _Speech) -> float:

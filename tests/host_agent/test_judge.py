@@ -70,7 +70,14 @@ def test_a_cough_resumes_after_a_short_silence_or_at_its_end() -> None:
 def test_speech_that_goes_on_without_a_word_interrupts_at_the_limit() -> None:
     assert judged(seen(490)).decision is HOLD
     assert judged(seen(500)).decision is INTERRUPT
-    assert judged(seen(520, voiced_ms=360, silence_ms=150)).decision is HOLD
+    assert judged(seen(450, voiced_ms=300, silence_ms=150)).decision is HOLD
+
+
+def test_a_pause_at_the_limit_resumes_and_going_on_after_it_still_interrupts() -> None:
+    pausing = seen(520, voiced_ms=360, silence_ms=150)
+    assert judged(pausing).decision is RESUME
+    assert judged(replace(pausing, words="yeah", confidence=0.3)).decision is RESUME
+    assert judged(pausing, seen(1000, voiced_ms=720)).decision is INTERRUPT
 
 
 def test_a_failed_recogniser_is_safe() -> None:
@@ -86,7 +93,9 @@ def test_a_failed_recognisers_words_do_not_count() -> None:
 
 def test_unsure_words_are_judged_by_duration() -> None:
     assert judged(seen(300, words="stop", confidence=0.2)).decision is HOLD
-    assert judged(seen(600, words="yeah", confidence=0.2)).decision is HOLD
+    assert judged(seen(300, words="yeah", confidence=0.2)).decision is HOLD
+    assert judged(seen(600, words="stop", confidence=0.2)).decision is HOLD
+    assert judged(seen(600, words="yeah", confidence=0.2)).decision is CONTINUE
     assert judged(seen(700, words="yeah", confidence=0.2)).decision is INTERRUPT
     assert judged(seen(650, words="stop", confidence=0.2, voiced_ms=440, ended=True)).decision is RESUME
     assert judged(seen(300, words="stop", confidence=math.nan)).decision is HOLD
