@@ -19,7 +19,7 @@ LIMIT_S = 1.7
 """Closing takes no longer: what is open then is left to leases, and to the pipes that children watch."""
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_SHOW_CURSOR = "\x1b[?25h"
+_SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Stop:
@@ -68,14 +68,14 @@ class Stop:
         self._loop.call_soon_threadsafe(lambda: None)  # wakes the loop where it waits for input
 
     def _on_late(self, _number: int, _frame: FrameType | None) -> None:
-        if sys.stdout.isatty():
-            sys.stdout.write(_SHOW_CURSOR)
+        if os.isatty(1):
+            os.write(1, _SHOW_CURSOR)
         _leave(self._exit_code or 1)
 
 
 def _leave(exit_code: int) -> NoReturn:
     """End the process without waiting for its threads or taking the interpreter down piece by piece."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # a signal may come amid a write
             stream.flush()
     os._exit(exit_code)

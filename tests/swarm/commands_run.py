@@ -69,7 +69,7 @@ class Running:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         self._env = {**kept, **(env or {}), _MARK: self._mark}
         self._cwd = cwd
-        self._stderr = bytearray()
+        self._begun = b""
         self._process: asyncio.subprocess.Process | None = None
         self._signalled_s: float | None = None
 
@@ -77,7 +77,12 @@ class Running:
         pipe = asyncio.subprocess.PIPE
         self._started_s = time.monotonic()
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, env=self._env, cwd=self._cwd, stdout=pipe, stderr=pipe, start_new_session=True
+            *self._command,
+            env=self._env,
+            cwd=self._cwd,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
         )
         return self
 
@@ -113,8 +118,15 @@ class Running:
     async def until(self, true: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
         """Return when `true()` holds; looked at every 20 ms."""
         async with asyncio.timeout(limit_s):
-            while not true():
+            while not true():  # noqa: ASYNC110 - another process sets no event
                 await asyncio.sleep(0.02)
+
+    async def first_output(self) -> None:
+        """Wait for its first line on stdout."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async with asyncio.timeout(LIMIT_S):
+            self._begun = await self._process.stdout.readline()
 
     async def end(self, limit_s: float = LIMIT_S) -> Ended:
         """Wait for its end; `lasted_s` counts from the signal, where there was one."""
@@ -127,7 +139,7 @@ class Running:
             await self.until(lambda: not self._marked(), 1.0)
         return Ended(
             self._process.returncode,
-            stdout.decode(),
+            (self._begun + stdout).decode(),
             stderr.decode(),
             ended_s - (self._signalled_s or self._started_s),
             [" ".join(process.info["cmdline"] or []) for process in self._marked()],
