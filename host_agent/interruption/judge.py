@@ -115,9 +115,10 @@ class WordListJudge:
         if speech.settled:
             return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound, {what}"
         if speech.elapsed_ms >= settings.no_words_ms * patience and not seen.ended:
-            if speech.silence_ms >= settings.pause_ms:
+            pausing = speech.silence_ms >= settings.pause_ms
+            if pausing and speech.voiced_ms <= settings.brief_ms:
                 return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound and a pause, {what}"
-            if not heard or seen.recogniser_failed:
+            if not pausing and (not heard or seen.recogniser_failed):
                 return Decision.INTERRUPT, f"speech goes on after {speech.elapsed_ms:.0f} ms, {what}"
             if heard.backchannels and not (heard.commands or heard.others):
                 return Decision.CONTINUE, f"perhaps acknowledging words: {' '.join(heard.backchannels[:5])}"

@@ -28,6 +28,8 @@ class JudgeSettings:
     """Silence after short speech without sure words (a cough) that lets the agent go on."""
     pause_ms: float = 100.0
     """Silence from which on speech does not count as going on."""
+    brief_ms: float = 450.0
+    """Sound no longer than this lets the agent go on at the limit even after a `pause_ms` only."""
     min_confidence: float = 0.5
     """Words below this confidence do not count as heard. Without a confidence they do."""
     faint_dbfs: float = -55.0

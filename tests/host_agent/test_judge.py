@@ -78,6 +78,8 @@ def test_a_pause_at_the_limit_resumes_and_going_on_after_it_still_interrupts() -
     assert judged(pausing).decision is RESUME
     assert judged(replace(pausing, words="yeah", confidence=0.3)).decision is RESUME
     assert judged(pausing, seen(1000, voiced_ms=720)).decision is INTERRUPT
+    longer = seen(650, voiced_ms=512, silence_ms=110, words="go", confidence=0.3)
+    assert judged(longer).decision is HOLD
 
 
 def test_a_failed_recogniser_is_safe() -> None:
