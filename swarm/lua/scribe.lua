@@ -75,7 +75,8 @@ for _, each in ipairs(speeches) do
 end
 if not speech then
   speech = {
-    id = a.id, onset_ms = a.onset_ms, ended_ms = 0, last_ms = 0, interim = '', final = false, text = '', answered = false,
+    id = a.id, onset_ms = a.onset_ms, ended_ms = 0, last_ms = 0, interim = '', final = false, text = '',
+    answered = false,
   }
   table.insert(speeches, speech)
   while #speeches > KEPT or speeches[1].onset_ms < now_ms() - KEPT_MS and #speeches > 1 do

@@ -72,7 +72,7 @@ async def hold(redis: Redis, room: str, name: str) -> None:
 async def scribe(
     redis: Redis, room: str, name: str, started_s: float, sentences: int, every_s: float
 ) -> None:
-    """Hear the sentences that the other processes hear, a little skewed, and say which turns were answered."""
+    """Hear the sentences that the other processes hear, a little skewed; say which turns were answered."""
 
     async def on_turn(turn: Turn) -> None:
         say(turn=turn.speech_id, text=turn.text)
