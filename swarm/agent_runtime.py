@@ -11,6 +11,7 @@ import math
 import re
 import time
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapters.livekit_adapter import LiveKitAdapter
@@ -19,6 +20,7 @@ from streams import events as ev
 from streams.vocabulary import Decision, ParticipantKind, Verdict
 from swarm.allocation import Candidate, first_named
 from swarm.participant import Participant, Priority
+from swarm.speech_book import SpeechBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +51,9 @@ GO_ON = "You have the floor. Answer what was said last."
 TURN_PREFIX = "answer to "
 """Begins the reason of a request that is made for a person's turn; the person's name follows."""
 
+TURN_ID_PREFIX = "turn:"
+"""Begins the id of such a request; the record's name of the speech follows."""
+
 
 def turn_reason(person: str) -> str:
     """Return the reason of a request that answers a turn of `person`."""
@@ -63,6 +68,15 @@ def turn_of(reason: str) -> str:
 def last_sentence(text: str) -> str:
     """Return the last sentence of `text`: who is named there gets the stick next."""
     return _SENTENCE_END.split(text.strip().rstrip(".?!"))[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """Somebody's words for the next prompt; a person's with our ears' name for the speech."""
+
+    who: str
+    text: str
+    speech_id: str = ""
 
 
 class _NoFloor:
@@ -88,8 +102,10 @@ class AgentRuntime:
         stick: TalkingStick,
         outbox: Outbox,
         roster: Roster,
+        to_ms: Callable[[float], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._to_ms = to_ms
         self._spec = spec
         self.participant = Participant(spec.name, ParticipantKind.AGENT, spec.role)
         self.adapter = LiveKitAdapter(
@@ -110,11 +126,10 @@ class AgentRuntime:
         self._roster = roster
         self._grant: Grant | None = None
         self._prompts: OrderedDict[str, Prompt] = OrderedDict()
-        self._heard: deque[tuple[str, str]] = deque(maxlen=MAX_HEARD)
+        self._heard: deque[_Heard] = deque(maxlen=MAX_HEARD)
         self._windows: deque[str] = deque(maxlen=MAX_HEARD)
-        self._by_window: set[str] = set()
-        """Persons whose next final transcript the model gets, or got, by an activity window."""
-        self._last_speech: dict[str, str] = {}
+        """Speeches that the model was given as audio."""
+        self._book = SpeechBook()
 
     @property
     def holding(self) -> Grant | None:
@@ -149,12 +164,13 @@ class AgentRuntime:
         me = self.participant.identity
         match entry.event:
             case ev.Utterance(participant=who, heard_text=text) if who != me and text:
-                self._heard.append((who, text))
-            case ev.Transcript(participant=who, text=text, final=True) if text:
-                if who in self._by_window:
-                    self._by_window.discard(who)
-                else:
-                    self._heard.append((who, text))
+                self._heard.append(_Heard(who, text))
+            case ev.SpeechStarted(participant=who, speech_id=speech_id):
+                self._book.recorded(who, speech_id, entry.occurred_ms)
+            case ev.Transcript(participant=who, text=text, final=True, speech_id=speech_id) if text:
+                ours = self._book.ours(speech_id)
+                if not ours or ours not in self._windows:
+                    self._heard.append(_Heard(who, text, ours))
             case ev.FloorGranted(participant=who, reason=reason) if who != me and turn_of(reason):
                 self.host.on_turn_given_to_another()
             case _:
@@ -163,7 +179,7 @@ class AgentRuntime:
     # Speech of people, from the ears
 
     def on_speech_started(self, event: SpeechStarted) -> None:
-        self._last_speech[event.person] = event.speech_id
+        self._book.heard(event.person, event.speech_id, self._to_ms(event.onset_s))
 
     def on_speech_progress(self, event: SpeechProgress) -> None:
         """Nothing to tell."""
@@ -189,25 +205,16 @@ class AgentRuntime:
     def _prompt(self, grant: Grant) -> Prompt:
         """What to say: what it asked for itself, the person's turn, or an answer to whoever spoke last."""
         asked = self._prompts.pop(grant.request_id, None)
-        person = turn_of(grant.reason)
-        by_window = asked is None and self._answers_by_window(person)
-        heard = list(self._heard)
-        self._heard.clear()
-        if asked is not None:
-            return Prompt(text=asked.text, heard=tuple(heard))
-        if by_window:
-            while heard and heard[-1][0] == person:
-                heard.pop()
-            return Prompt(text="", heard=tuple(heard))
-        return Prompt(text=GO_ON, heard=tuple(heard))
+        if asked is None and grant.request_id.startswith(TURN_ID_PREFIX):
+            speech_id = self._book.ours(grant.request_id.removeprefix(TURN_ID_PREFIX))
+            if speech_id and (speech_id in self._windows or self.adapter.flush_turn(speech_id)):
+                return Prompt(text="", heard=self._take_heard(but=speech_id))
+        return Prompt(text=GO_ON if asked is None else asked.text, heard=self._take_heard())
 
-    def _answers_by_window(self, person: str) -> bool:
-        speech_id = self._last_speech.get(person)
-        if speech_id is None:
-            return False
-        if speech_id in self._windows:
-            return True
-        return self.adapter.flush_turn(speech_id)
+    def _take_heard(self, but: str = "-") -> tuple[tuple[str, str], ...]:
+        heard = tuple((each.who, each.text) for each in self._heard if each.speech_id != but)
+        self._heard.clear()
+        return heard
 
     def _next_speaker(self, result: TurnResult) -> str | None:
         if result.interrupted or not self._spec.hand_over:
@@ -254,7 +261,6 @@ class AgentRuntime:
 
     def on_window_opened(self, speech_id: str) -> None:
         self._windows.append(speech_id)
-        self._by_window.update(who for who, speech in self._last_speech.items() if speech == speech_id)
         self.host.on_window_opened(speech_id)
 
     def on_window_closed(self) -> None:

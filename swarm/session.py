@@ -145,6 +145,7 @@ class SwarmSession:
             stick=self.stick,
             outbox=self.outbox,
             roster=self.roster,
+            to_ms=self.stream.server_clock.at_ms,
             clock=self._clock,
         )
         return room

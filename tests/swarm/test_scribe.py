@@ -97,6 +97,21 @@ async def test_three_processes_hear_five_sentences_and_write_each_once(redis_cli
     assert {each.speech_id for each in finals} == ids
 
 
+async def test_a_speech_that_begins_while_the_end_of_the_last_is_still_awaited_is_another_one(
+    redis_client: Redis,
+) -> None:
+    async with AsyncExitStack() as stack:
+        process = await Process(redis_client, "p").join(stack)
+        onset_s = time.monotonic()
+        for name, begins_s in (("first", onset_s), ("second", onset_s + 1.54)):
+            process.scribe.on_speech_started(SpeechStarted(name, "paul", begins_s, begins_s + 0.05, 0))
+            process.scribe.on_speech_ended(SpeechEnded(name, "paul", begins_s + 1.55, 1000.0, 16_000))
+            process.scribe.on_words(WordsHeard(name, "paul", name, final=True))
+            await soon(lambda name=name: name in [turn.text for turn in process.turns])
+    events = await written(redis_client)
+    assert [each.speech_id for each in events if isinstance(each, ev.SpeechStarted)] == ["first", "second"]
+
+
 async def test_events_of_one_sentence_come_in_order_and_say_when_it_was(real_redis: Redis) -> None:
     async with AsyncExitStack() as stack:
         process = await Process(real_redis, "p").join(stack)
