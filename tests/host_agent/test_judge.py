@@ -80,6 +80,7 @@ def test_a_pause_at_the_limit_resumes_and_going_on_after_it_still_interrupts() -
     assert judged(pausing, seen(1000, voiced_ms=720)).decision is INTERRUPT
     longer = seen(650, voiced_ms=512, silence_ms=110, words="go", confidence=0.3)
     assert judged(longer).decision is HOLD
+    assert judged(replace(longer, words="", confidence=None)).decision is HOLD
 
 
 def test_a_failed_recogniser_is_safe() -> None:
@@ -160,7 +161,12 @@ def test_a_factory_makes_a_fresh_judge_with_the_configured_lists_and_thresholds(
     assert off().observe(seen(200, words="avast")).decision is RESUME
 
 
-numbers = st.floats() | st.floats(0, 5000) | st.sampled_from([math.nan, math.inf, -1.0])
+numbers = (
+    st.floats()
+    | st.floats(0, 1500)
+    | st.integers(0, 1500).map(float)
+    | st.sampled_from([math.nan, math.inf, -1.0])
+)
 spoken = st.lists(
     st.sampled_from((*DEFAULT_IGNORE_WORDS, *DEFAULT_COMMAND_WORDS, "table", "the", "swarm")), max_size=6
 ).map(" ".join)
