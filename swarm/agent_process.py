@@ -15,7 +15,8 @@ from adapters.livekit_room import LiveKitRoom
 from host_agent.ports import Prompt
 from streams.background import Background
 from streams.connection import backoff_s
-from streams.errors import StreamUnavailableError
+from streams.errors import InvalidEventError, StreamUnavailableError
+from streams.keys import checked_name
 from streams.relay import Relay
 from swarm import agents, settings
 from swarm.errors import RoomLostError, SettingError, SwarmError
@@ -38,7 +39,7 @@ FRESH_S = 5.0
 COMPANY_S = 5.0
 """A host that opens a conversation waits so long for other agents to be there."""
 TOGETHER_S = 1.0
-"""Who comes within such a time is greeted together."""
+"""Who comes within such a time of somebody else is greeted together with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ async def run(options: Options) -> None:
     if environment.redis_url is None:
         raise SettingError("REDIS_URL", "missing", "Set it to the Redis that all agents of the room share")
     settings.check_model(options.model)
+    _check_name(options.name)
     if options.health_file is not None:
         _forget(options.health_file)
     async with AsyncExitStack() as stack:
@@ -109,6 +111,13 @@ def _ended(options: Options, reason: str) -> SwarmError:
             "Give every agent a name of its own",
         )
     return RoomLostError(room=options.room, reason=reason)
+
+
+def _check_name(name: str) -> None:
+    try:
+        checked_name(name, "agent")
+    except InvalidEventError as error:
+        raise SettingError("--name", error.reason, "Name it like host or expert-2") from error
 
 
 def _forget(health_file: Path) -> None:
@@ -163,6 +172,13 @@ class Presence:
         await self._changed.wait()
         self._changed.clear()
 
+    async def settled(self, quiet_s: float) -> None:
+        """Return when nothing has changed for `quiet_s`."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(quiet_s):
+                    await self.changed()
+
     async def lost(self) -> str:
         """Return why the connection to the room has ended, when it has."""
         await self._lost.wait()
@@ -206,7 +222,7 @@ async def open_conversation(session: SwarmSession, presence: Presence, options: 
     await _ask(session, options, options.opening)
     while True:
         await presence.changed()
-        await asyncio.sleep(TOGETHER_S)
+        await presence.settled(TOGETHER_S)
         present = people()
         if come := sorted(present - greeted):
             _log.info("agent.greets", extra={"people": come})
