@@ -11,10 +11,10 @@ from streams.errors import (
     StreamUnavailableError,
 )
 from streams.events import Event, Recorded, UnknownEvent
+from streams.fresh_ids import new_request_id
 from streams.hub import StreamHub
 from streams.outbox import Outbox
 from streams.relay import Relay
-from streams.request_ids import new_request_id
 from streams.subscription import Subscription
 
 __all__ = (

@@ -18,7 +18,7 @@ from streams.errors import (
     StreamUnavailableError,
 )
 from streams.events import Event, RecordGap
-from streams.request_ids import new_request_id
+from streams.fresh_ids import new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,8 +1,6 @@
-"""Request ids: time-ordered, so that a server can refuse what it no longer remembers."""
+"""What a request id may be, and how long it is remembered."""
 
 from __future__ import annotations
-
-import secrets
 
 from streams.errors import InvalidEventError
 
@@ -10,14 +8,6 @@ KEPT_MS = 120_000
 """How long the outcome of a request id is remembered."""
 
 _LONGEST = 200
-
-
-def new_request_id(now_ms: int) -> str:
-    """Return a fresh id that begins with `now_ms` (Redis time), 13 digits and a dash.
-
-    A retry with the same id within KEPT_MS has no second effect; an older one is refused.
-    """
-    return f"{now_ms:013d}-{secrets.token_hex(8)}"
 
 
 def checked_request_id(request_id: str) -> str:

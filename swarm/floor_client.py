@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from streams.fresh_ids import new_request_id
 from streams.keys import checked_name
-from streams.request_ids import new_request_id
 from swarm import floor_commands as fc
 from swarm.errors import NotPermittedError, StaleTokenError
 from swarm.floor_draft import in_order

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from streams.clock import ServerClock, better, reading
 from streams.errors import InvalidEventError, StreamUnavailableError
 from streams.events import Recorded, RoomClosed
-from streams.request_ids import checked_request_id, new_request_id
+from streams.fresh_ids import new_request_id
+from streams.request_ids import checked_request_id
 from streams.sequence import Fork, Gap, Sequence
 
 
