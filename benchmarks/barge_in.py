@@ -22,11 +22,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agent_voice import agent_speech
 from barge_in_figures import CONTENDERS, figures, table
 from beside import PingBeside
 from contenders.process import ContenderError
-from gate_latency import gate_latencies_ms
 from report import environment, ping_verdict, show
+from sections import Sections, measure_sections
 from trial import TAIL_S, Stage, Trial, stimuli
 
 from tests.engines.livekit import LiveKitServer, LiveKitServerError
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RUNS = 3
-TRIALS = 24
+TRIALS = 21
 SPEAKS_S = (0.8, 1.5)
 """How long the agent has been audible when the person begins."""
 EXTRA = ("livekit_runner_bare",)
@@ -48,7 +49,6 @@ class Measured:
 
     runs: list[list[Trial]] = field(default_factory=list[list[Trial]])
     pings_us: list[float] = field(default_factory=list[float])
-    gate_ms: list[list[float]] = field(default_factory=list[list[float]])
     failures: list[str] = field(default_factory=list[str])
 
 
@@ -71,9 +71,12 @@ async def measure(names: Sequence[str], *, runs: int, trials: int, seed: int) ->
         stages = [await stack.enter_async_context(Stage(server, name)) for name in names]
         say(f"starting {', '.join(names)}")
         await asyncio.gather(*(stage.begin() for stage in stages))
+        # What holds this loop up delays a person's frames, and a detour of 0.4 s makes the agents' jitter
+        # buffers wait for the next one: everything is made ready before.
+        agent_speech()
+        speeches = stimuli()
         gc.collect()
         gc.freeze()
-        speeches = stimuli()
         for run in range(runs):
             await beside.measure()
             done: list[Trial] = []
@@ -101,16 +104,16 @@ def _briefly(trials: Sequence[Trial]) -> str:
     return ", ".join(f"{name} {'-' if ms is None else round(ms)}" for name, ms in shown.items())
 
 
-async def everything(options: argparse.Namespace) -> Measured:
+async def everything(options: argparse.Namespace) -> tuple[Measured, Sections]:
     names = options.only or CONTENDERS
     begun = time.monotonic()
     measured = await measure(names, runs=options.runs, trials=options.trials, seed=options.seed)
-    if not options.only or any(name.startswith("ours") for name in names):
-        say(f"gate latency ({time.monotonic() - begun:.0f} s so far)")
-        for _ in range(options.runs):
-            measured.gate_ms.append(await gate_latencies_ms(count=40 if options.quick else 100))
+    say(f"trials took {time.monotonic() - begun:.0f} s")
+    sections = Sections()
+    if not options.only:
+        sections = await measure_sections(runs=options.runs, quick=options.quick, say=say)
     say(f"took {time.monotonic() - begun:.0f} s")
-    return measured
+    return measured, sections
 
 
 def main() -> None:
@@ -128,7 +131,7 @@ def main() -> None:
         options.runs, options.trials = 1, 4
     options.runs = max(1, min(options.runs, options.trials))
     try:
-        measured = asyncio.run(everything(options))
+        measured, sections = asyncio.run(everything(options))
     except KeyboardInterrupt:
         say("stopped")
         sys.exit(130)
@@ -140,12 +143,12 @@ def main() -> None:
         trials=options.trials,
         runs=options.runs,
         seed=options.seed,
-        failures=measured.failures,
+        failures=measured.failures + sections.failures,
         **ping_verdict(measured.pings_us),
     )
     if not options.json:
         print(table([trial for run in measured.runs for trial in run]))
-    show("figures", figures(measured.runs, measured.gate_ms), where, as_json=options.json)
+    show("figures", figures(measured.runs) + sections.figures, where, as_json=options.json)
 
 
 if __name__ == "__main__":

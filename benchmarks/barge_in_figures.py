@@ -23,7 +23,7 @@ def silences(trials: Sequence[Trial], name: str) -> list[float | None]:
     return [trial.onset_to_silence_ms for trial in trials if trial.contender == name]
 
 
-def figures(runs: Sequence[Sequence[Trial]], gate_ms: Sequence[Sequence[float]]) -> list[Figure]:
+def figures(runs: Sequence[Sequence[Trial]]) -> list[Figure]:
     """Return the figures, each over all trials, with the same of each run by itself."""
     together = [trial for run in runs for trial in run]
 
@@ -75,14 +75,6 @@ def figures(runs: Sequence[Sequence[Trial]], gate_ms: Sequence[Sequence[float]])
             peers={f"{name}_p95_ms": silent(name, p95) for name in (OURS, *peers)},
             runs=[p95_over_tuned(run) for run in runs],
             goal=1.0,
-        ),
-        Figure(
-            "gate_p99_ms",
-            percentile([ms for run in gate_ms for ms in run], 0.99),
-            "ms",
-            runs=[percentile(run, 0.99) for run in gate_ms],
-            goal=2.0,
-            note="deciding inference to first frame refused, 50 tasks of 0.2 ms on the loop",
         ),
         Figure(
             "interrupted_median_ms",

@@ -64,7 +64,9 @@ class _Stretch:
         self.words = tuple(SaidWord("word", n * WORD_MS, (n + 1) * WORD_MS) for n in range(count))
 
 
-class _Voice:
+class Sound:
+    """Says each word as a piece of sound that is nowhere the same."""
+
     async def stream(self, text: AsyncIterable[str]) -> AsyncIterator[_Stretch]:
         words = "".join([delta async for delta in text]).split()
         if words:
@@ -77,7 +79,7 @@ async def serve(name: str, redis_url: str, url: str, token: str, room: str, repl
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
 
     def host(output: SpeechOutput, record: Record) -> UniversalHostAgent:
-        model = HeardCascadeLive(SaysWords(), tts=WordEgress(_Voice()))
+        model = HeardCascadeLive(SaysWords(), tts=WordEgress(Sound()))
         return UniversalHostAgent(name=name, model=model, output=output, record=record)
 
     redis = await connect_redis(redis_url)

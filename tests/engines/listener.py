@@ -39,16 +39,20 @@ class TrackRecording:
     sample_rate_hz: int
     arrivals_s: list[float] = field(default_factory=list[float])
     frames: list[bytes] = field(default_factory=list[bytes])
+    levels: list[float] = field(default_factory=list[float])
+    """RMS of each frame."""
 
     def add(self, arrival_s: float, pcm: bytes) -> None:
         """Append one frame."""
         self.arrivals_s.append(arrival_s)
         self.frames.append(pcm)
+        self.levels.append(rms(pcm))
 
     def clear(self) -> None:
         """Forget what was heard so far."""
         self.arrivals_s.clear()
         self.frames.clear()
+        self.levels.clear()
 
     def times_s(self) -> list[float]:
         """When each frame's last sample had arrived, the reader's own lateness taken out.
@@ -61,10 +65,6 @@ class TrackRecording:
             if times[i + 1] - times[i] < _GAP_S:
                 times[i] = min(times[i], times[i + 1] - FRAME_S)
         return times
-
-    def levels(self) -> list[float]:
-        """RMS of each frame."""
-        return [rms(frame) for frame in self.frames]
 
     def samples(
         self, from_s: float = -math.inf, to_s: float = math.inf
@@ -97,7 +97,7 @@ def audible_intervals(
 ) -> list[Interval]:
     """Return when the track was audible, in order; silences up to `bridge_ms` are taken as part of it."""
     intervals: list[Interval] = []
-    for at, level in zip(recording.times_s(), recording.levels(), strict=True):
+    for at, level in zip(recording.times_s(), recording.levels, strict=True):
         if level < threshold:
             continue
         begin = at - FRAME_S
@@ -112,7 +112,7 @@ def first_loud_s(
     recording: TrackRecording, *, after_s: float = -math.inf, threshold: float = LOUD_RMS
 ) -> float | None:
     """Return when the first audible frame after a time had arrived, or None."""
-    for at, level in zip(recording.times_s(), recording.levels(), strict=True):
+    for at, level in zip(recording.times_s(), recording.levels, strict=True):
         if at > after_s and level >= threshold:
             return at
     return None
@@ -122,7 +122,7 @@ def last_loud_s(
     recording: TrackRecording, *, before_s: float = math.inf, threshold: float = LOUD_RMS
 ) -> float | None:
     """Return when the last audible frame before a time had arrived, or None."""
-    for at, level in zip(reversed(recording.times_s()), reversed(recording.levels()), strict=True):
+    for at, level in zip(reversed(recording.times_s()), reversed(recording.levels), strict=True):
         if at <= before_s and level >= threshold:
             return at
     return None
@@ -239,7 +239,7 @@ class Listener:
                 track = self.tracks.get(identity)
                 if track is not None:
                     for i in range(min(looked, len(track.frames)), len(track.frames)):
-                        if track.arrivals_s[i] > after_s and rms(track.frames[i]) >= LOUD_RMS:
+                        if track.arrivals_s[i] > after_s and track.levels[i] >= LOUD_RMS:
                             return track.arrivals_s[i]
                     looked = len(track.frames)
                 self._news.clear()

@@ -1,0 +1,142 @@
+"""From the model's `interrupted` to INTERRUPTION in Redis, in round trips of a PING on that connection."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+from agent_voice import RATE_HZ
+from contenders.contender import AGENT
+from contenders.panel import SaysWords, Sound
+
+from adapters.livekit_adapter import LiveKitAdapter
+from adapters.memory_room import InMemoryRoom
+from host_agent import HeardCascadeLive, UniversalHostAgent, WordEgress
+from host_agent.ports import Prompt
+from streams.connection import redis_client
+from streams.conversation_stream import ConversationStream
+from streams.events import Interruption
+from streams.outbox import Outbox
+from streams.vocabulary import Decision, ParticipantKind, Verdict
+from swarm.embedded_redis import EmbeddedRedis
+from swarm.participant import Participant
+from swarm.talking_stick import TalkingStick
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from streams.events import Event
+
+WORDS = 20
+SPEAKS_S = 0.05
+PINGS = 20
+LIMIT_S = 5.0
+
+
+class _Stream(ConversationStream):
+    """Notes when Redis has answered that an INTERRUPTION is written."""
+
+    written_s = 0.0
+
+    async def publish(self, event: Event, **about: Any) -> Any:
+        written = await super().publish(event, **about)
+        if isinstance(event, Interruption):
+            self.written_s = time.monotonic()
+        return written
+
+
+class _Stamped:
+    """Hands reports to the outbox, and notes when the model had confirmed the interruption."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.interrupted_s = 0.0
+        self.reported = asyncio.Event()
+
+    def report(
+        self, event: Event, *, source: str, token: int | None = None, occurred_s: float | None = None
+    ) -> None:
+        self._outbox.report(event, source=source, token=token, occurred_s=occurred_s)
+        if isinstance(event, Interruption):
+            since_ms = event.latency.model_to_publish_ms
+            self.interrupted_s = time.monotonic() - (since_ms or 0.0) / 1000
+            self.reported.set()
+
+
+class _Teller:
+    """Tells the host what the adapter tells, and waits for first audio."""
+
+    def __init__(self) -> None:
+        self.host: Any = None
+        self.audible = asyncio.Event()
+
+    def on_first_audio(self, utterance_id: str, at_s: float) -> None:
+        self.audible.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.host, name)
+
+
+async def published_rtts(*, count: int) -> list[float]:
+    """Return how many round trips each of `count` interruptions took until it was written.
+
+    Raises:
+        TimeoutError: one was not reported or not written in time.
+    """
+    hub = InMemoryRoom("published")
+    async with EmbeddedRedis() as url, hub.join(AGENT) as room:
+        redis = redis_client(url)
+        stream = _Stream(redis, hub.name)
+        async with Outbox(stream) as outbox, TalkingStick(redis, hub.name) as stick:
+            record, teller = _Stamped(outbox), _Teller()
+            adapter = LiveKitAdapter(room, listener=teller, sample_rate_hz=RATE_HZ)
+            model = HeardCascadeLive(SaysWords(), tts=WordEgress(Sound()))
+            teller.host = UniversalHostAgent(name=AGENT, model=model, output=adapter, record=record)
+            adapter.set_model_input(teller.host.queue)
+            async with adapter, teller.host:
+                rtts = [
+                    await _one(stream, stick, outbox, record, adapter, teller, redis) for _ in range(count)
+                ]
+        await redis.aclose()
+    return rtts
+
+
+async def _one(
+    stream: _Stream,
+    stick: TalkingStick,
+    outbox: Outbox,
+    record: _Stamped,
+    adapter: LiveKitAdapter,
+    teller: _Teller,
+    redis: Redis,
+) -> float:
+    record.reported.clear()
+    teller.audible.clear()
+    verdict = Verdict(Decision.INTERRUPT, "benchmark")
+    async with (
+        asyncio.timeout(LIMIT_S),
+        stick.hold(Participant(AGENT, ParticipantKind.AGENT)) as grant,
+        asyncio.TaskGroup() as tasks,
+    ):
+        speaking = tasks.create_task(teller.host.speak(grant, Prompt(f"say {WORDS}")))
+        await teller.audible.wait()
+        await asyncio.sleep(SPEAKS_S)
+        await outbox.flush(LIMIT_S)
+        ping_s = await _ping_s(redis)
+        adapter.cut("person", ParticipantKind.PERSON, verdict)
+        await record.reported.wait()
+        await outbox.flush(LIMIT_S)
+        took_s = stream.written_s - record.interrupted_s
+        await speaking
+    return took_s / ping_s
+
+
+async def _ping_s(redis: Redis) -> float:
+    took: list[float] = []
+    for _ in range(PINGS):
+        begun = time.perf_counter()
+        await redis.ping()
+        took.append(time.perf_counter() - begun)
+    return statistics.median(took)
