@@ -9,7 +9,7 @@ import pytest
 from fakeredis import FakeAsyncRedis
 
 from swarm.floor_script import source
-from tests.swarm import test_floor_people, test_floor_rules
+from tests.swarm import test_floor_people, test_floor_preemption, test_floor_rules
 from tests.swarm.floor_commands_made import ClockedFloor
 from tests.swarm.floor_room import Room
 
@@ -43,7 +43,7 @@ MUTANTS = {
 
 PROMISES: list[Callable[[Room], Awaitable[None]]] = [
     promise
-    for module in (test_floor_rules, test_floor_people)
+    for module in (test_floor_rules, test_floor_preemption, test_floor_people)
     for name, promise in vars(module).items()
     if name.startswith("test_") and list(inspect.signature(promise).parameters) == ["room"]
 ]

@@ -149,6 +149,19 @@ async def test_a_waiter_outlasts_a_redis_that_goes_and_comes_back() -> None:
     await redis.aclose()
 
 
+async def test_leaving_the_stick_gives_everything_back(redis_client: Redis) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        stick = await stack.enter_async_context(TalkingStick(redis_client, ROOM, settings=QUICK))
+        grants = stick.grants(BOB)
+        await stick.request(BOB)
+        grant = await asyncio.wait_for(anext(grants), 1)
+    assert grant.lost.reason == "stick closed"
+    with pytest.raises(StopAsyncIteration):
+        await anext(grants)
+    floor = await FloorScript(redis_client, ROOM, QUICK).read()
+    assert floor.hold is None
+
+
 async def test_leaving_while_redis_is_away_ends_in_time() -> None:
     server = FakeServer()
     redis = FakeAsyncRedis(server=server, decode_responses=True)
