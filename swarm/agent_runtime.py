@@ -139,8 +139,8 @@ class AgentRuntime:
     async def ask(self, prompt: Prompt, *, priority: Priority = Priority.NORMAL, reason: str = "") -> str:
         """Ask for the floor in order to answer `prompt`, and return the request's id.
 
-        An URGENT request pre-empts the agent that holds the floor at a lower priority.
-        At most MAX_PROMPTS wait; the oldest is forgotten, its grant then answers what was heard.
+        An URGENT request pre-empts the agent that holds the floor at a lower priority. At most
+        MAX_PROMPTS wait; the oldest is forgotten, its grant then answers what was heard.
         """
         request_id = self._stick.new_request_id()
         observed = self._stick.token if priority is Priority.URGENT else None
@@ -156,6 +156,7 @@ class AgentRuntime:
         """Serve grants, one after another, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.host.run())
+            await self.host.opened()
             async for grant in self._stick.grants(self.participant):
                 await self._turn(grant)
 
@@ -226,8 +227,9 @@ class AgentRuntime:
 
     def _on_lost(self, lost: Lost) -> None:
         if lost.reason != "released":
-            kind = ParticipantKind.PERSON if self._roster.is_person(lost.by) else ParticipantKind.AGENT
-            self.adapter.cut(lost.by, kind, Verdict(Decision.INTERRUPT, lost.reason))
+            by_person = bool(lost.by) and self._roster.is_person(lost.by)
+            kind = ParticipantKind.PERSON if by_person else ParticipantKind.AGENT
+            self.adapter.cut(lost.by or "floor", kind, Verdict(Decision.INTERRUPT, lost.reason))
 
     def on_first_audio(self, utterance_id: str, at_s: float) -> None:
         """FLOOR_TAKEN is written for the grant in use."""
