@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from swarm.scribe import Turn
 
 CLOSE_LIMIT_S = 1.5
+OPEN_LIMIT_S = 10.0
+"""So long entering waits for the agents' models; an agent whose model is later serves no grant until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,10 @@ class SwarmSession:
             for runtime in self.agents.values():
                 await stack.enter_async_context(runtime.adapter)
             await stack.enter_async_context(Background(self._run, name="session"))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(OPEN_LIMIT_S):
+                    for runtime in self.agents.values():
+                        await runtime.host.opened()
             self._stack = stack.pop_all()
         return self
 
