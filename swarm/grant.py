@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from swarm.floor_commands import Granted
 
 
+LAPSED = "lease"
+"""Reason of a grant that was not renewed in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lost:
     """How a grant ended."""
@@ -101,6 +105,7 @@ class Grant:
         self._from_s = received_s + granted.guard_ms / 1000
         self._until_s = sent_s + granted.remaining_ms / 1000 - margin_s
         self._callbacks: list[Callable[[Lost], None]] = []
+        self._given_back = False
         self.participant = granted.participant
         self.token = granted.token
         self.request_id = granted.request_id
@@ -152,15 +157,19 @@ class Grant:
         """
         if to is not None and checked_name(to, "to") == self.participant:
             raise InvalidCommandError(command="Release", what="to")
-        if self.lost.is_set():
+        how = self.lost.how
+        if self._given_back or (how is not None and how.reason != LAPSED):
             return False
+        self._given_back = True
         self.end(Lost("released"))
+        # A lapse was noticed here first: until it is told, the floor is held by nobody who may speak.
+        tail_done = tail_done and how is None
         return await self._calls.give_back(self, to=to or "", tail_done=tail_done, reason=reason)
 
     def extend(self, granted: Granted, sent_s: float) -> bool:
         """Take note of a renewal; False where the grant had lapsed locally before: a lapse is final."""
         if not self.valid():
-            self.end(Lost("lease"))
+            self.end(Lost(LAPSED))
             return False
         self.lease_ms = granted.lease_ms
         self._until_s = sent_s + granted.remaining_ms / 1000 - self._margin_s

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from streams import events as ev
 from streams.errors import StreamUnavailableError
 from swarm import floor_commands as fc
-from swarm.grant import Grant, Lost
+from swarm.grant import LAPSED, Grant, Lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -96,7 +96,7 @@ class Holdings:
             case ev.FloorRevoked(reason=reason, by=by):
                 self._ended(token, Lost(reason or "revoked", by))
             case ev.FloorExpired(reason=reason):
-                self._ended(token, Lost(reason or "lease"))
+                self._ended(token, Lost(reason or LAPSED))
             case ev.FloorReleased(reason=reason):
                 self._ended(token, Lost(reason or "released"))
             case ev.FloorRevoking(grace_ms=grace_ms):
@@ -138,7 +138,7 @@ class Holdings:
                 grant.end(Lost("stale"))
             elif not grant.extend(answer.outcome, answer.sent_s):
                 # The lapse was noticed here first; Redis was told to go on, and is told to stop.
-                await self._calls.give_back(grant, to="", tail_done=False, reason="lease")
+                await self._calls.give_back(grant, to="", tail_done=False, reason=LAPSED)
             next_s = self._clock() + grant.lease_ms / 1000 / RENEWALS_A_LEASE
 
     async def _lasts(self, grant: Grant, until_s: float) -> bool:
@@ -149,5 +149,5 @@ class Holdings:
                 await grant.lost.wait()
         except TimeoutError:
             if self._clock() >= grant.may_speak_until_s:
-                grant.end(Lost("lease"))
+                grant.end(Lost(LAPSED))
         return not grant.lost.is_set()
