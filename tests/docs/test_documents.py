@@ -133,6 +133,14 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_are_named_exist(document: Path) -> None:
+    for code in _CODE.findall(document.read_text()):
+        if re.fullmatch(r"\.?[\w-]+(/[\w.-]+)+\.(py|lua|md|toml|yml)", code):
+            folders = (REPO, *(REPO / package for package in ("streams", "adapters", "host_agent", "swarm")))
+            assert any((folder / code).is_file() for folder in folders), code
+
+
 def test_the_streams_that_are_named_are_the_real_ones() -> None:
     text = (REPO / "README.md").read_text()
     assert f"XREAD STREAMS {keys.stream('lobby')} 0" in text
