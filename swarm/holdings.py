@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from streams import events as ev
+from streams.connection import end_if_cancelled
 from streams.errors import StreamUnavailableError
 from swarm import floor_commands as fc
 from swarm.grant import LAPSED, Grant, Lost
@@ -124,6 +125,7 @@ class Holdings:
     async def _renew(self, grant: Grant) -> None:
         next_s = self._clock() + grant.lease_ms / 1000 / RENEWALS_A_LEASE
         while await self._lasts(grant, next_s):
+            end_if_cancelled()
             left_s = grant.may_speak_until_s - self._clock()
             try:
                 command = fc.Renew(participant=grant.participant, token=grant.token)

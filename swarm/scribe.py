@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from streams import events as ev
 from streams import keys, scripts
+from streams.connection import end_if_cancelled
 from streams.errors import StreamError
 from swarm.errors import SwarmError
 from swarm.spawning import Spawning
@@ -163,6 +164,7 @@ class Scribe:
 
     async def _run(self) -> None:
         while True:
+            end_if_cancelled()
             self._changed.clear()
             try:
                 await self._lease()

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from streams import events as ev
-from streams.connection import backoff_s, redis_client
+from streams.connection import backoff_s, end_if_cancelled, redis_client
 from streams.errors import StreamUnavailableError
 from streams.hub import StreamHub
 from swarm import floor_commands as fc
@@ -236,6 +236,7 @@ class TalkingStick(FloorClient):
         delays = backoff_s()
         command = fc.Confirm(participant=waiter.participant, request_id=request_id)
         while True:
+            end_if_cancelled()
             await waiter.hint()
             try:
                 answer = await self._link.send(command, waiter.participant)
@@ -277,12 +278,12 @@ class TalkingStick(FloorClient):
 
     # Loose ends
 
-    async def _tidy(self, command: fc.Release | fc.Withdraw) -> Answer:
+    async def _tidy(self, command: fc.Release) -> Answer:
         return await self._link.send(command, command.participant, limit_s=CLEANUP_S)
 
     async def _abandon(self, participant: str, request_id: str) -> None:
         command = fc.Withdraw(participant=participant, request_id=request_id, reason="not wanted any more")
-        self._spawning.see_through("withdraw", lambda: self._tidy(command))
+        self._spawning.see_through("withdraw", lambda: self._link.send(command, participant))
         await self._spawning.settle(CLEANUP_S)
 
     def _release_at_end(self, grant: Grant) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from streams import events as ev
+from streams.connection import end_if_cancelled
 from streams.errors import StreamUnavailableError
 from swarm import floor_commands as fc
 
@@ -105,6 +106,7 @@ class Waiters:
     async def keep_time(self) -> None:
         """Have what is due happen, as soon as a deadline passes that somebody here waits for."""
         while True:
+            end_if_cancelled()
             self._changed.clear()
             try:
                 async with asyncio.timeout(self._wait_s()):

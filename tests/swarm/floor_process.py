@@ -31,7 +31,7 @@ def say(**what: object) -> None:
     print(json.dumps(what), flush=True)
 
 
-async def contend(redis: Redis, room: str, name: str, contenders: int, rounds: int) -> None:
+async def contend(redis: Redis, room: str, name: str, contenders: int, rounds: int, lease_ms: int) -> None:
     """Take turns; while holding, write the token to a list that accepts what is fenced only."""
     fenced = redis.register_script(
         "if tonumber(ARGV[1]) < tonumber(redis.call('GET', KEYS[2]) or '0') then return 0 end "
@@ -46,7 +46,8 @@ async def contend(redis: Redis, room: str, name: str, contenders: int, rounds: i
                         keys = [f"{WRITES}:{room}", f"{WRITES}:{room}:fence"]
                         await fenced(keys=keys, args=[grant.token, f"{who} {step}"])
 
-    async with TalkingStick(redis, room, settings=SETTINGS) as stick:
+    settings = FloorSettings(lease_ms=lease_ms, take_up_ms=lease_ms, guard_ms=0)
+    async with TalkingStick(redis, room, settings=settings) as stick:
         say(ready=name)
         async with asyncio.TaskGroup() as tasks:
             for n in range(contenders):
@@ -104,7 +105,7 @@ async def main(part: str, url: str, room: str, name: str, *more: str) -> None:
     try:
         match part:
             case "contend":
-                await contend(redis, room, name, int(more[0]), int(more[1]))
+                await contend(redis, room, name, *map(int, more))
             case "hold":
                 await hold(redis, room, name)
             case "scribe":

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(60)]
 ROOT = Path(__file__).parents[2]
+LATENESS_MS = 1_000
+"""What a machine that is busy with other tests may add to a takeover; on an idle one it is under 100 ms."""
 
 
 class Child:
@@ -38,6 +40,7 @@ class Child:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
+        self.said: list[dict[str, Any]] = []
 
     async def says(self, word: str, limit_s: float = 15.0) -> dict[str, Any]:
         """Return the next line that holds `word`."""
@@ -61,7 +64,9 @@ class Child:
         raw = await self.process.stdout.readline()
         if not raw:
             raise EOFError
-        return json.loads(raw)
+        line = json.loads(raw)
+        self.said.append(line)
+        return line
 
     def signal(self, which: signal.Signals) -> None:
         self.process.send_signal(which)
@@ -117,7 +122,7 @@ def assert_sound(found: list[Recorded]) -> None:
 
 
 async def test_processes_take_turns_and_never_overlap(children: Children, real_redis: Redis) -> None:
-    contenders = [await children.start("contend", f"p{n}", 3, 8) for n in range(3)]
+    contenders = [await children.start("contend", f"p{n}", 3, 8, 20_000) for n in range(3)]
     for each in contenders:
         await each.says("done", 40)
     found = await entries(real_redis, children.room)
@@ -135,8 +140,8 @@ async def test_processes_take_turns_and_never_overlap(children: Children, real_r
 
 
 async def test_killed_contenders_cost_no_more_than_their_lease(children: Children, real_redis: Redis) -> None:
-    survivor = await children.start("contend", "survivor", 2, 30)
-    victims = [await children.start("contend", f"victim{n}", 3, 1000) for n in range(2)]
+    survivor = await children.start("contend", "survivor", 2, 30, SETTINGS.lease_ms)
+    victims = [await children.start("contend", f"victim{n}", 3, 1000, SETTINGS.lease_ms) for n in range(2)]
     for each in (survivor, *victims):
         await each.says("ready")
     await asyncio.sleep(0.3)
@@ -149,7 +154,8 @@ async def test_killed_contenders_cost_no_more_than_their_lease(children: Childre
     writes = [int(line.split()[0]) for line in await real_redis.lrange(f"{WRITES}:{children.room}", 0, -1)]
     assert writes == sorted(writes)
     late = [each.at_ms - each.event.due_ms for each in found if isinstance(each.event, ev.FloorExpired)]
-    assert all(lateness <= 250 for lateness in late), late
+    assert late
+    assert all(lateness <= LATENESS_MS for lateness in late), late
 
 
 async def test_a_stopped_holder_wakes_up_without_the_floor(children: Children, real_redis: Redis) -> None:
@@ -159,7 +165,7 @@ async def test_a_stopped_holder_wakes_up_without_the_floor(children: Children, r
         stopped.signal(signal.SIGSTOP)
         stopped_s = time.monotonic()
         async with asyncio.timeout(5), stick.hold(Participant("successor")) as grant:
-            assert time.monotonic() - stopped_s <= SETTINGS.lease_ms / 1000 + 0.25
+            assert time.monotonic() - stopped_s <= (SETTINGS.lease_ms + LATENESS_MS) / 1000
             assert grant.token > token
             stopped.signal(signal.SIGCONT)
             said = [await stopped.says("woke"), *(await stopped.rest())]
@@ -179,7 +185,6 @@ async def test_sentences_are_written_once_though_the_scribe_is_lost_between_them
     started_s = time.monotonic() + 2.5
     names = ("s1", "s2", "s3")
     scribes = {name: await children.start("scribe", name, started_s, 5, every_s) for name in names}
-    said: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for name in names:
         await scribes[name].says("ready")
     lost: str | None = None
@@ -194,10 +199,10 @@ async def test_sentences_are_written_once_though_the_scribe_is_lost_between_them
     scribes[lost].signal(which)
     for name in names:
         if name != lost:
-            said[name] = await scribes[name].rest(25)
+            await scribes[name].rest(25)
     if which is signal.SIGSTOP:
         scribes[lost].signal(signal.SIGCONT)
-        said[lost] = await scribes[lost].rest(25)
+    await scribes[lost].rest(25)
     found = await entries(real_redis, children.room)
     assert [each.seq for each in found] == list(range(1, len(found) + 1))
     counts = Counter(each.type for each in found)
@@ -205,5 +210,5 @@ async def test_sentences_are_written_once_though_the_scribe_is_lost_between_them
     assert counts["SPEECH_STARTED"] == 5
     assert counts["SPEECH_ENDED"] == 5
     assert [each.text for each in finals] == [f"sentence {n}" for n in range(5)]
-    turns = {line["turn"] for lines in said.values() for line in lines if "turn" in line}
-    assert {each.speech_id for each in finals[1:]} <= turns
+    turns = {line["turn"] for child in scribes.values() for line in child.said if "turn" in line}
+    assert turns == {each.speech_id for each in finals}

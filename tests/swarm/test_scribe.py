@@ -70,7 +70,7 @@ async def written(redis: Redis) -> list[ev.Event]:
     return [each.event for each in await ConversationStream(redis, ROOM).read()]
 
 
-async def soon(check: Callable[[], object], limit_s: float = 3.0) -> None:
+async def soon(check: Callable[[], object], limit_s: float = 15.0) -> None:
     async with asyncio.timeout(limit_s):
         while not check():  # noqa: ASYNC110 (what is waited for is anything a test can see)
             await asyncio.sleep(0.01)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from swarm.grant import Grant, Lost
 
 ROOM = "salon"
-QUICK = FloorSettings(lease_ms=400, take_up_ms=200, guard_ms=100)
+QUICK = FloorSettings(lease_ms=400, take_up_ms=200, guard_ms=3_000)
 ADA, BOB, CLEO = (Participant(name, role="expert") for name in ("ada", "bob", "cleo"))
 HOST = Participant("hana", role="host")
 
@@ -91,10 +91,11 @@ async def test_waiters_are_served_in_the_order_they_came(stick: TalkingStick) ->
             holding -= 1
 
     names = [f"agent-{n}" for n in range(6)]
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks, stick.hold(ADA):
-        for name in names:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks, stick.hold(ADA):
+        for place, name in enumerate(names, start=1):
             tasks.create_task(turn(Participant(name)))
-            await asyncio.sleep(0.01)
+            while len((await stick.status()).queue) < place:  # noqa: ASYNC110 (the state is elsewhere)
+                await asyncio.sleep(0.001)
     assert order == names
     assert await idle(stick)
 
@@ -140,7 +141,7 @@ async def test_the_body_s_own_error_comes_out_as_it_is_and_the_next_one_waits_ou
             _ = 1 / 0
     before_s = time.monotonic()
     async with stick.hold(BOB) as grant:
-        assert before_s + 0.05 < grant.may_speak_from_s <= time.monotonic() + 0.1
+        assert before_s + 1 < grant.may_speak_from_s <= time.monotonic() + 3
 
 
 async def test_a_person_takes_the_floor_once_told_so_and_the_holder_learns_it(stick: TalkingStick) -> None:
@@ -170,11 +171,12 @@ async def test_preempting_soon_does_not_wait(stick: TalkingStick) -> None:
 
 async def test_urgent_cuts_in_on_the_token_it_saw(stick: TalkingStick) -> None:
     async with stick.hold(ADA) as grant:
+        before_s = time.monotonic()
         async with stick.hold(BOB, priority=Priority.URGENT, observed_token=stick.token) as urgent:
             lost = await grant.lost
             assert lost.by == "bob"
             assert urgent.token > grant.token
-            assert urgent.may_speak_from_s > time.monotonic()
+            assert urgent.may_speak_from_s - before_s > QUICK.guard_ms / 1000
         assert not await grant.release()
 
 
@@ -240,8 +242,8 @@ async def test_handing_over_to_oneself_or_to_no_name_changes_nothing(stick: Talk
 async def test_a_grant_nobody_takes_up_is_passed_on(stick: TalkingStick) -> None:
     await stick.request(HOST, on_behalf_of="a-dead-agent")
     started_s = time.monotonic()
-    async with stick.hold(ADA, timeout_s=2):
-        assert 0.1 < time.monotonic() - started_s < 0.2 + 0.25
+    async with stick.hold(ADA, timeout_s=5):
+        assert 0.1 < time.monotonic() - started_s < 0.2 + 1.0
 
 
 async def test_an_iterator_that_is_gone_takes_up_nothing(stick: TalkingStick) -> None:
@@ -258,8 +260,7 @@ async def test_a_dead_holder_is_followed_within_the_lease(redis_client: Redis, s
     await script.run(fc.Request(participant="a-dead-agent", request_id="r"), "a-dead-agent")
     started_s = time.monotonic()
     async with asyncio.timeout(3), stick.hold(ADA) as grant:
-        took_s = time.monotonic() - started_s
-        assert took_s < 0.4 + 0.25
+        assert time.monotonic() - started_s < 0.4 + 1.0
         assert grant.may_speak_from_s > time.monotonic()  # the dead one's tail may still be out
     assert "FLOOR_EXPIRED" in await types(redis_client)
 

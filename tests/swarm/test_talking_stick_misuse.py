@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 ROOM = "salon"
-QUICK = FloorSettings(lease_ms=400, take_up_ms=200, guard_ms=100)
+QUICK = FloorSettings(lease_ms=400, take_up_ms=200, guard_ms=3_000)
 ADA, BOB, CLEO = (Participant(name, role="expert") for name in ("ada", "bob", "cleo"))
 HOST = Participant("hana", role="host")
 
