@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ def _model_code() -> tuple[ModuleType, Path | None]:
     Importing the plugin's package imports all of livekit.agents (1.5 to 3.5 s); this one module needs numpy
     and onnxruntime only. Where it is not found as a file of the package, the package is imported after all.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reports to its maker unless told not to
     plugins = importlib.util.find_spec("livekit.plugins")
     for place in (plugins.submodule_search_locations or ()) if plugins else ():
         code = Path(place) / "silero" / "onnx_model.py"
