@@ -104,6 +104,8 @@ def test_a_command_that_is_shown_exists(document: str, words: list[str]) -> None
                     assert word.partition("=")[0] in {*options, "--help"}, document
         case ["python", script, *_]:
             assert (REPO / script).is_file(), document
+        case ["pre-commit", "install"]:
+            assert (REPO / ".pre-commit-config.yaml").is_file(), document
         case ["pip", "install", *_] | ["docker", "compose", *_] | ["pytest", *_]:
             pass
         case _:
@@ -148,10 +150,13 @@ def test_the_streams_that_are_named_are_the_real_ones() -> None:
 
 
 def test_settings_that_are_named_are_read_somewhere() -> None:
-    code = "".join(
-        path.read_text()
-        for package in ("swarm", "adapters", "host_agent")
-        for path in (REPO / package).rglob("*.py")
+    code = (
+        "".join(
+            path.read_text()
+            for package in ("swarm", "adapters", "host_agent")
+            for path in (REPO / package).rglob("*.py")
+        )
+        + (REPO / "docker-compose.yml").read_text()
     )
     names = set(re.findall(r"\b(?:REDIS|LIVEKIT|SWARM|GOOGLE)_[A-Z_]+\b", (REPO / "README.md").read_text()))
     assert names
