@@ -64,9 +64,9 @@ def _line_of(error: BaseException) -> ErrorLine | None:
         ):
             return _line(str(error), REFUSED)
         case StreamUnavailableError():
-            return _line(f"REDIS_URL: {error.reason}. Check that the server still runs", FAILED)
+            return _line(f"REDIS_URL: {error.reason.rstrip('.')}. Check that the server still runs", FAILED)
         case RedisError():
-            return _line(f"REDIS_URL: {error}. Check the server, its memory and its log", FAILED)
+            return _line(f"REDIS_URL: {str(error).rstrip('.')}. Check the server and its memory", FAILED)
         case SwarmError() | AdapterError() | HostError() | StreamError() | OSError():
             return _line(str(error) or type(error).__name__, FAILED)
         case _:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams import events as ev
 from streams.conversation_stream import ConversationStream
 from streams.keys import ALL_ROOMS_STREAM
+from streams.vocabulary import ParticipantKind
 from swarm import TalkingStick
 from swarm.stopping import LIMIT_S
 from tests.swarm.commands_run import SWARM, Ended, Running
@@ -126,6 +128,41 @@ async def test_a_terminal_gets_its_cursor_back(tmp_path: Path) -> None:
     assert run.lasted_s < 2.0
     assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
     assert b"Traceback" not in shown
+
+
+async def published(redis: Redis, count: int) -> None:
+    stream = ConversationStream(redis, "lobby")
+    for number in range(count):
+        person = ev.ParticipantJoined(participant=f"p{number}", participant_kind=ParticipantKind.PERSON)
+        await stream.publish(person, source="test")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("number", [INT, TERM])
+async def test_while_tail_waits_for_more(
+    real_redis: Redis, real_redis_url: str, number: signal.Signals
+) -> None:
+    await published(real_redis, 2)
+    async with Running("tail", "--json", env={"REDIS_URL": real_redis_url}) as command:
+        await command.first_output()
+        command.send(number, to_all=True)
+        run = await command.end()
+    assert run.exit_code == CODES[number]
+    assert run.lasted_s < 1.0
+    assert run.stderr == ""
+
+
+@pytest.mark.real
+async def test_a_reader_of_tail_that_has_had_enough(real_redis: Redis, real_redis_url: str) -> None:
+    await published(real_redis, 1)
+    command = f"{SWARM} tail lobby --json | head -1"
+    async with Running(program=("/bin/sh", "-c", command), env={"REDIS_URL": real_redis_url}) as reader:
+        await reader.first_output()
+        await published(real_redis, 3)
+        run = await reader.end()
+    assert run.stdout.count("\n") == 1
+    assert run.stderr == ""
+    assert run.left == []
 
 
 def script(body: str) -> Running:
