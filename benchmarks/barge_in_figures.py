@@ -102,7 +102,15 @@ def p95(values: Iterable[float | None]) -> float | None:
 
 def table(trials: Sequence[Trial]) -> str:
     """Return the parts of each contender's way to silence, in ms."""
-    head = ("onset to detector", "detector to gate", "gate to silence", "onset to silence", "p95", "max")
+    head = (
+        "onset to detector",
+        "detector to gate",
+        "gate to silence",
+        "onset to pause",
+        "onset to silence",
+        "p95",
+        "max",
+    )
     lines = [
         "medians in ms" + " " * 8 + "".join(f"{column:>19s}" for column in head) + "     cut   words off"
     ]
@@ -113,6 +121,7 @@ def table(trials: Sequence[Trial]) -> str:
             median(trial.onset_to_detector_ms for trial in mine),
             median(trial.detector_to_gate_ms for trial in mine),
             median(trial.gate_to_silence_ms for trial in mine),
+            median(trial.onset_to_pause_ms for trial in mine),
             median(silent),
             p95(silent),
             percentile(silent, 1.0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ HEARD_LIMIT_S = 6.0
 SILENCE_LIMIT_S = 5.0
 QUIET_S = 1.0
 """Silent for so long is silent: longer than any contender holds its breath before it may go on."""
+PAUSE_S = 0.1
 LEAD_S = 1.0
 """The person's room before the agent begins, so that detectors and buffers have settled."""
 TAIL_S = 0.8
@@ -48,6 +50,8 @@ class Trial:
     stimulus: str
     onset_to_silence_ms: float | None
     """First loud sample pushed by the person to last loud sample of the agent at the listener."""
+    onset_to_pause_ms: float | None
+    """The same to the first pause of PAUSE_S or more: less where it went on again before it was silent."""
     onset_to_detector_ms: float | None
     detector_to_gate_ms: float | None
     gate_to_silence_ms: float | None
@@ -168,11 +172,18 @@ def _trial(
     speech = agent_speech()
     # Silent before the person spoke: no stop that this trial could measure.
     stopped_s = silence_s if silence_s is not None and silence_s > onset_s else None
+    pauses = [
+        one.to_s
+        for one, next_s in zip(intervals, [*(i.from_s for i in intervals[1:]), math.inf], strict=True)
+        if one.to_s > onset_s and next_s - one.to_s >= PAUSE_S
+    ]
+    paused_s = pauses[0] if stopped_s is not None and pauses else None
     heard_ms = sum(i.ms for i in intervals if stopped_s is None or i.from_s < stopped_s)
     return Trial(
         contender=name,
         stimulus=stimulus,
         onset_to_silence_ms=_between(onset_s, stopped_s),
+        onset_to_pause_ms=_between(onset_s, paused_s),
         onset_to_detector_ms=_between(onset_s, notes.detected_s),
         detector_to_gate_ms=_between(notes.detected_s, notes.gate_s),
         gate_to_silence_ms=_between(notes.gate_s, stopped_s),
