@@ -174,6 +174,7 @@ class LiveKitRoom:
 
     async def _leave(self, room: rtc.Room) -> None:
         was_in, self._room = self._room is not None, None
+        self._tasks = None  # tracks that still come while we leave are not heard: nobody would end that
         for sink in self._sinks:
             await sink.aclose()
         self._sinks.clear()
