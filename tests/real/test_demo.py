@@ -188,6 +188,31 @@ async def test_the_demo_in_a_real_room(tmp_path: Path) -> None:
     check_story(document)
 
 
+@pytest.mark.livekit
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_stopping_in_a_real_room(
+    tmp_path: Path, real_redis: Redis, real_redis_url: str, number: signal.Signals
+) -> None:
+    async with LiveKitServer() as server:
+        env = {
+            "REDIS_URL": real_redis_url,
+            "LIVEKIT_URL": server.url,
+            "LIVEKIT_API_KEY": server.key,
+            "LIVEKIT_API_SECRET": server.secret,
+        }
+        async with Running("demo", "--json", "--out", str(tmp_path), env=env) as command:
+            async with asyncio.timeout(LIMIT_S):
+                room = await first_audio(real_redis)
+            command.send(number, to_all=True)
+            run = await command.end()
+    assert run.exit_code == 128 + number
+    assert run.lasted_s < 2.0
+    assert run.stdout == ""
+    assert run.stderr == ""
+    assert run.left == []
+    assert (await TalkingStick(real_redis, room).status()).holder is None
+
+
 async def test_ctrl_c_when_the_files_are_being_written(tmp_path: Path) -> None:
     short = Path(__file__).parent.parent.parent / "swarm" / "demo" / "recordings" / "backchannel.wav"
     arguments = ("demo", "--json", "--mic", str(short), "--out", str(tmp_path))
