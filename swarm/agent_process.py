@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from adapters.livekit_room import LiveKitRoom
@@ -22,7 +22,7 @@ from swarm import agents, settings
 from swarm.errors import RoomLostError, SettingError, SwarmError
 from swarm.redis_connection import connect_redis
 from swarm.room_errors import as_setting_errors
-from swarm.session import SwarmSession
+from swarm.session import AgentSpec, SwarmSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,9 @@ HEALTH_S = 1.0
 FRESH_S = 5.0
 COMPANY_S = 5.0
 """A host that opens a conversation waits so long for other agents to be there."""
+PLAYOUT_TAIL_MS = 300
+"""On a busy machine listeners' jitter buffers have put an agent's last words off by 0.2 s more than the next
+one's first; 150 ms were then not always enough."""
 TOGETHER_S = 1.0
 """Who comes within such a time of somebody else is greeted together with them."""
 
@@ -78,7 +81,7 @@ async def run(options: Options) -> None:
         session = SwarmSession(
             redis,
             options.room,
-            agents=[agents.spec(options.name, role=options.role, model=options.model)],
+            agents=[_spec(options)],
             connect=_connection(livekit, options.room, presence),
             recogniser=await stack.enter_async_context(agents.offline_recogniser()),
             on_event=presence.feed,
@@ -136,6 +139,11 @@ def _forget(health_file: Path) -> None:
 
 def _no_place(error: OSError) -> SettingError:
     return SettingError("--health-file", str(error), "Name a file in a folder that the agent may write to")
+
+
+def _spec(options: Options) -> AgentSpec:
+    made = agents.spec(options.name, role=options.role, model=options.model)
+    return replace(made, playout_tail_ms=PLAYOUT_TAIL_MS)
 
 
 def _connection(livekit: LiveKitSettings, room: str, presence: Presence) -> Callable[[str], LiveKitRoom]:
