@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from adapters.livekit_room import CLOSE_LIMIT_S, LiveKitRoom
-from tests.engines.livekit import LiveKitServer
 from tests.real.conftest import ROOM
+
+if TYPE_CHECKING:
+    from tests.engines.livekit import LiveKitServer
 
 pytestmark = [pytest.mark.real, pytest.mark.livekit]
 
