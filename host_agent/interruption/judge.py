@@ -118,10 +118,8 @@ class WordListJudge:
             pausing = speech.silence_ms >= settings.pause_ms
             if pausing and speech.voiced_ms <= settings.brief_ms:
                 return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound and a pause, {what}"
-            if not pausing and (not heard or seen.recogniser_failed):
+            if not pausing:
                 return Decision.INTERRUPT, f"speech goes on after {speech.elapsed_ms:.0f} ms, {what}"
-            if heard and heard.backchannels and not (heard.commands or heard.others):
-                return Decision.CONTINUE, f"perhaps acknowledging words: {' '.join(heard.backchannels[:5])}"
         return Decision.HOLD, f"{speech.voiced_ms:.0f} ms of speech so far, {what}"
 
     def _patience(self, speech: _Speech) -> float:

@@ -94,12 +94,11 @@ def test_a_failed_recognisers_words_do_not_count() -> None:
     assert judged(seen(300, words="yeah", recogniser_failed=True, final=True)).decision is HOLD
 
 
-def test_unsure_words_are_judged_by_duration() -> None:
-    assert judged(seen(300, words="stop", confidence=0.2)).decision is HOLD
-    assert judged(seen(300, words="yeah", confidence=0.2)).decision is HOLD
-    assert judged(seen(600, words="stop", confidence=0.2)).decision is HOLD
-    assert judged(seen(600, words="yeah", confidence=0.2)).decision is CONTINUE
-    assert judged(seen(700, words="yeah", confidence=0.2)).decision is INTERRUPT
+def test_unsure_words_are_judged_by_duration_and_never_let_held_audio_go() -> None:
+    for word in ("stop", "yeah"):
+        assert judged(seen(300, words=word, confidence=0.2)).decision is HOLD
+        assert judged(seen(490, words=word, confidence=0.2)).decision is HOLD
+        assert judged(seen(510, words=word, confidence=0.2)).decision is INTERRUPT
     assert judged(seen(650, words="stop", confidence=0.2, voiced_ms=440, ended=True)).decision is RESUME
     assert judged(seen(300, words="stop", confidence=math.nan)).decision is HOLD
 
