@@ -50,6 +50,12 @@ class Ended:
         return [word for word in NOISE if word in self.stderr]
 
 
+def _heed_signals() -> None:
+    """Undo what a background job's shell does: a Ctrl-C that was ignored by our parent would stay ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Running:
     """A command that runs; `async with Running("demo", "--json") as command`.
 
@@ -83,6 +89,7 @@ class Running:
             stdout=pipe,
             stderr=pipe,
             start_new_session=True,
+            preexec_fn=_heed_signals,
         )
         return self
 
