@@ -57,8 +57,15 @@ async def test_while_it_loads(tmp_path: Path, number: signal.Signals, to_all: bo
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("part", ["redis-server", "recogniser_process"])
-@pytest.mark.parametrize(("number", "to_all"), [(INT, True), (TERM, True), (TERM, False)])
+@pytest.mark.parametrize(
+    ("part", "number", "to_all"),
+    [
+        ("redis-server", INT, True),
+        ("recogniser_process", INT, True),
+        ("recogniser_process", TERM, True),
+        ("recogniser_process", TERM, False),
+    ],
+)
 async def test_while_its_parts_start(tmp_path: Path, number: signal.Signals, to_all: bool, part: str) -> None:
     async with Running("demo", "--json", "--out", str(tmp_path)) as command:
         await command.until(lambda: runs(command, part))
@@ -78,8 +85,9 @@ async def spoken_room(redis: Redis, event: str) -> str:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("number", [INT, TERM])
-@pytest.mark.parametrize("event", ["FLOOR_GRANTED", "FLOOR_TAKEN"])
+@pytest.mark.parametrize(
+    ("number", "event"), [(INT, "FLOOR_GRANTED"), (INT, "FLOOR_TAKEN"), (TERM, "FLOOR_TAKEN")]
+)
 async def test_while_an_agent_holds_the_stick(
     tmp_path: Path, real_redis_url: str, real_redis: Redis, number: signal.Signals, event: str
 ) -> None:
