@@ -113,8 +113,8 @@ def decisions_of(document: dict[str, Any], kind: str) -> list[str]:
 
 def check_story(document: dict[str, Any]) -> None:
     """A backchannel that the host goes on over, a cut-in by the person, a cut-in by the expert."""
+    assert "resume" in decisions_of(document, "person"), document["interruptions"]
     assert {turn["holder"] for turn in document["turns"]} == {"host", "expert", "person"}
-    assert "resume" in decisions_of(document, "person")
     cuts = [item for item in document["interruptions"] if item["decision"] == "interrupt"]
     by_person = [item for item in cuts if item["interruptor_kind"] == "person"]
     by_agent = [item for item in cuts if item["interruptor_kind"] == "agent"]
