@@ -19,7 +19,7 @@ RATE_HZ = 16_000
 
 def main() -> None:
     """Write recordings/backchannel.wav beside this file."""
-    speech = EspeakVoice("en-us+m7", rate_wpm=150).synthesise_blocking("Yeah.")
+    speech = EspeakVoice("en-us+m7", rate_wpm=220).synthesise_blocking("Yeah.")
     samples = np.frombuffer(speech.pcm, dtype=np.int16)
     resampled = soxr.resample(samples, speech.sample_rate_hz, RATE_HZ).astype(np.int16)
     write_wav(Path(__file__).parent / "recordings" / "backchannel.wav", [resampled], RATE_HZ)
