@@ -131,11 +131,6 @@ class AgentRuntime:
         """Speeches that the model was given as audio."""
         self._book = SpeechBook()
 
-    @property
-    def holding(self) -> Grant | None:
-        """The grant in use, if any."""
-        return self._grant
-
     async def ask(self, prompt: Prompt, *, priority: Priority = Priority.NORMAL, reason: str = "") -> str:
         """Ask for the floor in order to answer `prompt`, and return the request's id.
 

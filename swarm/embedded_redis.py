@@ -30,7 +30,7 @@ _VERSION = re.compile(r"Redis version=(\d+\.\d+\.\d+)")
 
 # Ends the server when the pipe closes, which the death of the parent does too, however it dies. Its own
 # session keeps a Ctrl-C in the terminal from the server: the stick has still to be released.
-_WATCHDOG = """
+WATCHDOG = """
 directory=$1
 shift
 "$@" </dev/null &
@@ -141,7 +141,7 @@ class EmbeddedRedis:
             where = ["--port", "0", "--unixsocket", socket_path, "--unixsocketperm", "700"]
         private = ["--dir", self._directory, "--save", "", "--appendonly", "no", "--daemonize", "no"]
         self._watchdog = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCHDOG, "swarm-redis", self._directory, binary, *where, *private],
+            ["/bin/sh", "-c", WATCHDOG, "swarm-redis", self._directory, binary, *where, *private],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
+from swarm.embedded_redis import WATCHDOG
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -42,21 +44,6 @@ rtc:
   udp_port: {udp}
   tcp_port: 0
   stun_servers: []
-"""
-
-# Ends the server when the pipe closes, which the death of the parent does too, however it dies. Its own
-# session keeps a Ctrl-C in the terminal from it. SIGKILL: SIGTERM waits for participants for seconds.
-_WATCHDOG = """
-directory=$1
-shift
-"$@" </dev/null &
-server=$!
-trap '' HUP INT TERM
-exec >/dev/null 2>&1
-read -r _
-kill -9 "$server"
-wait "$server"
-rm -rf "$directory"
 """
 
 
@@ -171,7 +158,7 @@ class LiveKitServer:
                 [
                     "/bin/sh",
                     "-c",
-                    _WATCHDOG,
+                    WATCHDOG,
                     "swarm-livekit",
                     self._directory,
                     binary,
