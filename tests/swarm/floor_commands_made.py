@@ -55,6 +55,7 @@ cutting_in = st.tuples(
 holding = st.one_of(
     st.tuples(st.just("confirm"), agents, slots),
     st.tuples(st.just("confirm_holder")),
+    st.tuples(st.just("confirm_waiting")),
     st.tuples(st.just("renew"), st.sampled_from(["holder", "holder", "old", *AGENTS])),
     st.tuples(st.just("take"), st.sampled_from(["holder", "holder", "old", *AGENTS])),
     st.tuples(
@@ -135,10 +136,12 @@ class Names:
                 return fc.Confirm(
                     participant=who, request_id=self.ids.get(REPEATED.get(slot, slot), "never-asked")
                 )
-            case ("confirm_holder",):
-                if hold is None:
+            case ("confirm_holder" | "confirm_waiting" as which,):
+                waiting = next(iter(floor.queue.values()), None)
+                asked = hold if which == "confirm_holder" else waiting
+                if asked is None:
                     return fc.Confirm(participant=AGENTS[0], request_id="never-asked")
-                return fc.Confirm(participant=hold.participant, request_id=hold.request_id)
+                return fc.Confirm(participant=asked.participant, request_id=asked.request_id)
             case ("renew", who):
                 name, token = holder(who)
                 return fc.Renew(participant=name, token=token)

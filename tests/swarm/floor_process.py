@@ -23,7 +23,7 @@ from swarm.talking_stick import TalkingStick
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-SETTINGS = FloorSettings(lease_ms=500, take_up_ms=300, guard_ms=50)
+SETTINGS = FloorSettings(lease_ms=1_000, take_up_ms=300, guard_ms=50)
 WRITES = "test:writes"
 
 

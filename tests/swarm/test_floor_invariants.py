@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 
 from streams import events as ev
 from swarm import floor_commands as fc
@@ -49,7 +49,7 @@ def check(before: Floor, command: fc.Command, step: Any, now_us: int) -> None:
         assert floor == decide(before, fc.Tick(), now_us).floor, "refused, and yet something changed"
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(taken=steps)
 def run_all(taken: list[tuple[tuple[Any, ...], int]]) -> None:
     names, floor, now_us = Names(), Floor(settings=SMALL), START_US
@@ -72,29 +72,37 @@ def _reason(event: ev.Event) -> str:
     return getattr(event, "reason", "") if reasoned else ""
 
 
+EVENTS = {
+    *("FLOOR_REQUESTED", "FLOOR_QUEUED", "FLOOR_GRANTED", "FLOOR_RELEASED", "FLOOR_REVOKED"),
+    *("FLOOR_REVOKING", "FLOOR_WITHDRAWN", "FLOOR_TAKEN", "FLOOR_OPENED", "FLOOR_CLOSED"),
+    *("FLOOR_EXPIRED lease", "FLOOR_EXPIRED take_up", "FLOOR_DENIED closed", "FLOOR_DENIED queue_full"),
+    "SETTINGS_CHANGED",
+}
+OUTCOMES = {
+    *(("Request", what) for what in ("Granted", "Queued", "Denied closed", "Denied too_old")),
+    *(("Request", f"Ended {state}") for state in ("released", "revoked", "expired", "withdrawn")),
+    *(("Confirm", what) for what in ("Granted", "Queued", "Unchanged unknown", "Invalid")),
+    *((command, what) for command in ("Renew", "Take") for what in ("Granted", "Stale")),
+    *(("Release", what) for what in ("Changed released", "Stale", "Invalid")),
+    *(("Withdraw", f"Changed {what}") for what in ("withdrawn", "released")),
+    ("Withdraw", "Invalid"),
+    *(("Revoke", what) for what in ("Changed revoked", "Unchanged idle", "Unchanged token")),
+    *(("Preempt", what) for what in ("Changed revoked", "Unchanged idle", "Unchanged token")),
+    ("PersonSpeaking", "Changed speaking"),
+    *(("PersonSilent", what) for what in ("Changed silent", "Unchanged not_speaking")),
+    *(("Close", what) for what in ("Changed closed", "Unchanged closed")),
+    *(("Open", what) for what in ("Changed opened", "Unchanged open")),
+    *(("Configure", what) for what in ("Changed configured", "Unchanged settings")),
+    *(("event", what) for what in EVENTS),
+}
+
+
 def test_promises_hold_and_every_transition_is_reached() -> None:
     seen.clear()
-    run_all()
-    events = {outcome for command, outcome in seen if command == "event"}
-    assert events >= {
-        *("FLOOR_REQUESTED", "FLOOR_QUEUED", "FLOOR_GRANTED", "FLOOR_RELEASED", "FLOOR_REVOKED"),
-        *("FLOOR_REVOKING", "FLOOR_WITHDRAWN", "FLOOR_TAKEN", "FLOOR_OPENED", "FLOOR_CLOSED"),
-        *("FLOOR_EXPIRED lease", "FLOOR_EXPIRED take_up", "FLOOR_DENIED closed", "FLOOR_DENIED queue_full"),
-        "SETTINGS_CHANGED",
-    }
-    assert seen >= {
-        *(("Request", what) for what in ("Granted", "Queued", "Denied closed", "Denied too_old")),
-        *(("Request", f"Ended {state}") for state in ("released", "revoked", "expired", "withdrawn")),
-        *(("Confirm", what) for what in ("Granted", "Queued", "Unchanged unknown", "Invalid")),
-        *((command, what) for command in ("Renew", "Take") for what in ("Granted", "Stale")),
-        *(("Release", what) for what in ("Changed released", "Stale", "Invalid")),
-        *(("Withdraw", f"Changed {what}") for what in ("withdrawn", "released")),
-        ("Withdraw", "Invalid"),
-        *(("Revoke", what) for what in ("Changed revoked", "Unchanged idle", "Unchanged token")),
-        *(("Preempt", what) for what in ("Changed revoked", "Unchanged idle", "Unchanged token")),
-        ("PersonSpeaking", "Changed speaking"),
-        *(("PersonSilent", what) for what in ("Changed silent", "Unchanged not_speaking")),
-        *(("Close", what) for what in ("Changed closed", "Unchanged closed")),
-        *(("Open", what) for what in ("Changed opened", "Unchanged open")),
-        *(("Configure", what) for what in ("Changed configured", "Unchanged settings")),
-    }
+    for luck in range(
+        6
+    ):  # what is drawn also depends on the modules that are loaded: rare ones may want more
+        seed(luck)(run_all)()
+        if seen >= OUTCOMES:
+            break
+    assert not OUTCOMES - seen

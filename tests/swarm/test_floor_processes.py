@@ -140,7 +140,7 @@ async def test_processes_take_turns_and_never_overlap(children: Children, real_r
 
 
 async def test_killed_contenders_cost_no_more_than_their_lease(children: Children, real_redis: Redis) -> None:
-    survivor = await children.start("contend", "survivor", 2, 30, SETTINGS.lease_ms)
+    survivor = await children.start("contend", "survivor", 2, 200, SETTINGS.lease_ms)
     victims = [await children.start("contend", f"victim{n}", 3, 1000, SETTINGS.lease_ms) for n in range(2)]
     for each in (survivor, *victims):
         await each.says("ready")
