@@ -8,19 +8,19 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from streams import keys, rooms, scripts
 from streams.clock import ServerClock
 from streams.codec import decode_entry, encode_event
 from streams.connection import TIMEOUT_S, redis_client, retries_by_itself
-from streams.errors import InvalidEventError, StreamUnavailableError
+from streams.errors import InvalidEventError, StreamError, StreamUnavailableError
 from streams.events import Event, Recorded, RoomClosed
 from streams.publish_call import PublishCall, written
 from streams.subscription import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from types import TracebackType
 
     from redis.asyncio import Redis
@@ -134,15 +134,52 @@ class ConversationStream:
             request_id=request_id,
             traceparent=traceparent,
         )
+        [outcome] = await self.publish_all([call])
+        if isinstance(outcome, StreamError):
+            raise outcome
+        return outcome
+
+    async def publish_all(self, calls: Sequence[PublishCall]) -> list[Recorded | StreamError]:
+        """Append the events of several calls in order and in one round trip, with nothing between them.
+
+        Returns each one's entry, or why it was refused, as `publish` raises it.
+
+        Raises:
+            StreamUnavailableError: no answer in time, or refused; which were written is unknown.
+        """
         if self._seen_session is None:
             await self._answer(rooms.register(self._redis, self._room))
         sent_s = self._monotonic()
-        reply = await self._answer(self._publish(keys=call.keys(), args=call.args(self._session)))
+        replies = await self._answer(self._run(calls))
         received_s = self._monotonic()
-        recorded, now_us = call.outcome(reply)
-        self._server_clock.observe(now_us / 1000, sent_s, received_s)
-        await self._note_session(recorded.session)
-        return recorded
+        outcomes: list[Recorded | StreamError] = []
+        for call, reply in zip(calls, replies, strict=True):
+            try:
+                recorded, now_us = call.outcome(reply)
+            except StreamError as error:
+                outcomes.append(error)
+            else:
+                outcomes.append(recorded)
+                self._server_clock.observe(now_us / 1000, sent_s, received_s)
+                await self._note_session(recorded.session)
+        return outcomes
+
+    async def _run(self, calls: Sequence[PublishCall]) -> list[Any]:
+        if len(calls) == 1:
+            return [await self._publish(keys=calls[0].keys(), args=calls[0].args(self._session))]
+        try:
+            return await self._run_batch(calls)
+        except NoScriptError:
+            await cast("Any", self._redis).script_load(self._publish.script)
+            return await self._run_batch(calls)
+
+    async def _run_batch(self, calls: Sequence[PublishCall]) -> list[Any]:
+        # A transaction: where the server has forgotten the script, none of the calls is made.
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for call in calls:
+                keys_, args = call.keys(), call.args(self._session)
+                cast("Any", pipe).evalsha(self._publish.sha, len(keys_), *keys_, *args)
+            return await pipe.execute()
 
     async def close_room(self, *, source: str, reason: str = "") -> Recorded | None:
         """Write ROOM_CLOSED as the session's last event; None where no session was open.

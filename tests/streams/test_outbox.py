@@ -8,12 +8,15 @@ import pytest
 
 from streams import ConversationStream, Outbox, events, keys
 from streams.connection import redis_client as client_of
-from streams.errors import StreamUnavailableError
+from streams.errors import StreamError, StreamUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis.asyncio import Redis
 
     from streams.events import Recorded
+    from streams.publish_call import PublishCall
     from tests.restartable_redis import RestartableRedis
 
 
@@ -47,6 +50,21 @@ async def test_leaving_the_block_writes_what_waits(redis_client: Redis) -> None:
     async with Outbox(stream) as outbox:
         outbox.report(said("last words"), source="x")
     assert texts(await stream.read()) == ["last words"]
+
+
+async def test_what_waits_together_goes_together_also_to_a_server_that_forgot_the_script(
+    redis_client: Redis,
+) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    async with Outbox(stream) as outbox:
+        for turn in range(3):
+            await redis_client.script_flush()
+            for number in range(100):
+                outbox.report(said(str(turn * 100 + number)), source="x")
+            assert await outbox.flush(5.0)
+    entries = await stream.read()
+    assert texts(entries) == [str(number) for number in range(300)]
+    assert [entry.seq for entry in entries] == list(range(1, 302))
 
 
 async def test_a_refused_report_is_counted_and_holds_up_no_other(
@@ -117,13 +135,15 @@ class AnswerLost(ConversationStream):
         self.attempts = 0
         return self
 
-    async def publish(self, event: events.Event, **options: object) -> Recorded:
-        recorded = await super().publish(event, **options)  # type: ignore[arg-type]
-        if isinstance(event, events.Transcript) and event.text == self.losing:
+    async def publish_all(self, calls: Sequence[PublishCall]) -> list[Recorded | StreamError]:
+        outcomes = await super().publish_all(calls)
+        if any(
+            isinstance(call.event, events.Transcript) and call.event.text == self.losing for call in calls
+        ):
             self.attempts += 1
             if self.attempts == 1:
                 raise StreamUnavailableError("the connection was lost")
-        return recorded
+        return outcomes
 
 
 async def test_a_report_whose_answer_was_lost_is_recorded_once(redis_client: Redis) -> None:
