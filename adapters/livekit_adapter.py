@@ -265,9 +265,11 @@ class LiveKitAdapter:
         self.begin_utterance(utterance_id)
         return utterance_id
 
-    def _next_frame(self, now_s: float) -> bytes:
+    def _next_frame(self, now_s: float) -> bytes | None:
         frame = self._voice.next_frame(now_s)
-        if self._ears.listens_in(self._room):  # elsewhere the ears hear this voice like any other agent's
+        if frame is not None and self._ears.listens_in(
+            self._room
+        ):  # elsewhere the ears hear this voice like any other agent's
             self._ears.play_reference(frame, self._sample_rate_hz)
         return frame
 

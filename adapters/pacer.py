@@ -29,7 +29,7 @@ MAX_TRANSPORT_MS = 60.0
 
 
 class Pacer:
-    """Feeds `sink` from `pull(now_s)`, which returns one frame and must not block.
+    """Feeds `sink` from `pull(now_s)`, which returns one frame, or None for nothing, and must not block.
 
     Runs on the event loop's timers from `start()` to `stop()`, and starts no task.
     """
@@ -37,7 +37,7 @@ class Pacer:
     def __init__(
         self,
         sink: AudioSink,
-        pull: Callable[[float], bytes],
+        pull: Callable[[float], bytes | None],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -78,4 +78,6 @@ class Pacer:
         for _ in range(late_frames + 1):
             if self._sink.queued_ms >= MAX_TRANSPORT_MS:
                 break
-            self._sink.push(self._pull(self._clock()))
+            frame = self._pull(self._clock())
+            if frame is not None:
+                self._sink.push(frame)

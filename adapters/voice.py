@@ -13,6 +13,9 @@ from adapters.gate import FloorRight, GateState, floor_right
 from adapters.playout import BYTES_PER_SAMPLE, PlayoutQueue, Stage
 from adapters.ports import FRAME_MS, Cut
 
+_STALLED_S = 0.1
+"""A gap between two frames after which the grant may have lapsed amid a packet."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,6 +47,9 @@ class Voice:
         self._reports = reports
         self._clock = clock
         self._sink: AudioSink | None = None
+        self._last_frame_s = 0.0
+        self._spoke = False
+        self._withheld = False
         self._queue = PlayoutQueue(sample_rate_hz, frame_ms=FRAME_MS, limit_s=limit_s)
         self._resamplers: dict[str, Resampler] = {}
         self._waiters: dict[str, asyncio.Future[Playout]] = {}
@@ -165,22 +171,31 @@ class Voice:
                 Cut(utterance.utterance_id, by, by_kind, playout, verdict, speech, gate_s, decided_s)
             )
 
-    def next_frame(self, now_s: float) -> bytes:
-        """The frame to push now: the next of an utterance where that may be heard, else silence."""
+    def next_frame(self, now_s: float) -> bytes | None:
+        """The frame to push now: the next of an utterance where that may be heard, else silence.
+
+        None, and nothing may be pushed, from a stall amid speech in which the floor was lost until the
+        floor is there again: the encoder makes one packet of two frames, and the next push would send
+        the frame that it was left with.
+        """
         self._settle()
-        frame = self._queue.silence
+        right = self._floor_right(now_s)
+        if self._spoke and now_s - self._last_frame_s > _STALLED_S and right is FloorRight.MUTE:
+            self._withheld = True
+        self._last_frame_s = now_s
         utterance = self._queue.ready() if self._gate_state() is GateState.OPEN else None
-        if utterance is not None:
-            match self._floor_right(now_s):
-                case FloorRight.PLAY:
-                    begins = not utterance.audible
-                    frame = self._queue.take(utterance)
-                    if begins:
-                        self._reports.on_first_audio(utterance.utterance_id, now_s)
-                case FloorRight.WAIT:
-                    pass
-                case FloorRight.MUTE:
-                    self._on_floor_lost()
+        if utterance is not None and right is FloorRight.MUTE:
+            self._on_floor_lost()
+        self._spoke = utterance is not None and right is FloorRight.PLAY
+        self._withheld = self._withheld and right is not FloorRight.PLAY
+        if self._withheld:
+            return None
+        frame = self._queue.silence
+        if utterance is not None and right is FloorRight.PLAY:
+            begins = not utterance.audible
+            frame = self._queue.take(utterance)
+            if begins:
+                self._reports.on_first_audio(utterance.utterance_id, now_s)
         self._queue.pushed += self._queue.frame_samples
         return frame
 

@@ -109,6 +109,43 @@ def test_a_process_that_was_stopped_past_its_lease_wakes_mute() -> None:
     run_virtual(test)
 
 
+def test_after_such_a_stop_nothing_pushes_the_encoders_rest_out_until_the_floor_is_back() -> None:
+    async def test(loop: VirtualLoop) -> None:
+        grant = Grant(loop.time(), loop.time() + 1)
+        async with scene(loop, mode=BargeInMode.CONFIRM, floor=grant) as s:
+            speak(s.adapter, "u1", 5000)
+            await s.pass_ms(300)
+            frames = len(s.sink.sent)
+            loop.now_s += 3
+            await s.pass_ms(300)
+            assert len(s.sink.sent) == frames
+            grant.may_speak_from_s, grant.may_speak_until_s = loop.time() + 0.2, loop.time() + 10
+            await s.pass_ms(190)
+            assert len(s.sink.sent) == frames
+            await s.pass_ms(110)
+            assert len(s.sink.sent) in (frames + 10, frames + 11)
+
+    run_virtual(test)
+
+
+def test_a_stop_within_the_lease_or_amid_silence_costs_no_frame_after_it() -> None:
+    async def test(loop: VirtualLoop) -> None:
+        grant = Grant(loop.time(), loop.time() + 10)
+        async with scene(loop, mode=BargeInMode.CONFIRM, floor=grant) as s:
+            for spoken_ms in (5000, 0):
+                if spoken_ms:
+                    speak(s.adapter, "u1", spoken_ms)
+                await s.pass_ms(300)
+                frames = len(s.sink.sent)
+                loop.now_s += 3
+                await s.pass_ms(100)
+                assert len(s.sink.sent) - frames in (10, 11, 12, 13)
+                s.adapter.drop("u1")
+                grant.may_speak_until_s = loop.time()
+
+    run_virtual(test)
+
+
 def test_an_agents_preemption_cuts_and_stops_the_model() -> None:
     async def test(loop: VirtualLoop) -> None:
         async with scene(loop, mode=BargeInMode.CONFIRM) as s:
