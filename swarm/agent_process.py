@@ -23,6 +23,7 @@ from swarm.errors import RoomLostError, SettingError, SwarmError
 from swarm.redis_connection import connect_redis
 from swarm.room_errors import as_setting_errors
 from swarm.session import AgentSpec, SwarmSession
+from swarm.steady import collector_spares_what_is_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +89,7 @@ async def run(options: Options) -> None:
         )
         with as_setting_errors():
             await stack.enter_async_context(session)
+        stack.enter_context(collector_spares_what_is_loaded())
         await stack.enter_async_context(Relay(redis))
         about = {"agent": options.name, "role": options.role, "room": options.room}
         _log.info("agent.joined", extra=about)

@@ -254,14 +254,34 @@ def build(
     )
 
 
+def missed(report: Report) -> list[str]:
+    """Return which parts of the demo's story did not happen."""
+    spoke = {turn.holder for turn in report.turns if turn.kind == "agent"}
+    found = {(item.decision, item.interruptor_kind): item for item in report.interruptions}
+    cut_in = found.get(("interrupt", "person"))
+    answered = cut_in is not None and any(
+        turn.kind == "agent" and turn.from_ms > cut_in.at_ms for turn in report.turns
+    )
+    story = {
+        "two agents took turns": len(spoke) >= 2,
+        "an agent cut another off": ("interrupt", "agent") in found,
+        "a person's backchannel did not end the agent's turn": ("resume", "person") in found,
+        "a person cut an agent off": cut_in is not None,
+        "an agent answered the person": answered,
+    }
+    return [part for part, happened in story.items() if not happened]
+
+
 def document(report: Report, *, mic: bool, **about: Any) -> dict[str, Any]:
-    """Return what `swarm demo --json` prints; `about` holds redis, room, stream, recording, picture, ok."""
+    """Return what `swarm demo --json` prints; `about` holds redis, room, stream, recording, picture."""
     agent_turns = [turn for turn in report.turns if turn.kind == "agent"]
+    parts_missed = [] if mic else missed(report)
     result: dict[str, Any] = {
-        "ok": bool(about.pop("ok", True))
-        and report.agents_overlap_ms == 0
+        "ok": report.agents_overlap_ms == 0
         and report.seq_gaps == 0
-        and bool(agent_turns),
+        and bool(agent_turns)
+        and not parts_missed,
+        "missed": parts_missed,
         **about,
         "turns": [turn.model_dump() for turn in report.turns],
         "interruptions": [item.model_dump() for item in report.interruptions],

@@ -26,6 +26,7 @@ from swarm.errors import SettingError
 from swarm.redis_connection import open_redis
 from swarm.room_errors import as_setting_errors
 from swarm.session import SwarmSession
+from swarm.steady import collector_spares_what_is_loaded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +89,7 @@ async def demo(options: Options) -> dict[str, Any]:
         )
         with as_setting_errors():
             await stack.enter_async_context(session)
+        stack.enter_context(collector_spares_what_is_loaded())
         microphone = Microphone(await stage.person_sink(MIC_HZ))
         async with asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(microphone.run())]

@@ -59,6 +59,8 @@ def render(report: Report, document: dict[str, Any]) -> Group:
             f"picture: {document['picture']}\nevents: {document['record']}"
         )
     )
+    if document["missed"]:
+        parts.append(Text("This did not happen: " + "; ".join(document["missed"]) + ".", style="bold red"))
     if document["room"]["kind"] == "memory":
         parts.append(
             Text(

@@ -143,6 +143,46 @@ def test_the_document_is_not_ok_when_agents_overlapped() -> None:
     assert document["ok"] is False
 
 
+def cut(who: str, kind: ParticipantKind) -> ev.Interruption:
+    return ev.Interruption(
+        interrupted="host", interruptor=who, interruptor_kind=kind, utterance_id="u", heard_text="",
+        unheard_text="", heard_ms=0, generated_ms=0, reason="stop", latency=ev.Latency(),
+    )  # fmt: skip
+
+
+def test_the_document_is_ok_only_when_the_whole_story_happened() -> None:
+    backchannel = ev.Backchannel(speaker="host", by="ada", utterance_id="u")
+    entries = recorded(
+        (0, grant("host"), 1),
+        (300, backchannel, 1),
+        (500, cut("expert", ParticipantKind.AGENT), 1),
+        (500, grant("expert"), 2),
+        (900, cut("ada", ParticipantKind.PERSON), 2),
+        (1500, grant("host"), 3),
+    )
+    recording = Recording(rate_hz=RATE, started_ms=1000, samples={"host": sound((0, 500))})
+
+    def document(taken: list[Recorded], *, mic: bool = False) -> dict[str, Any]:
+        found = report.build(taken, recording, agents=AGENTS, people=PEOPLE)
+        return report.document(found, mic=mic, stream={"key": "k"})
+
+    whole = document(entries)
+    assert whole["ok"] is True
+    assert whole["missed"] == []
+    for left_out, missed in {
+        1: ["a person's backchannel did not end the agent's turn"],
+        2: ["an agent cut another off"],
+        3: ["two agents took turns"],
+        4: ["a person cut an agent off", "an agent answered the person"],
+        5: ["an agent answered the person"],
+    }.items():
+        taken = [entry for n, entry in enumerate(entries) if n != left_out]
+        renumbered = [entry.model_copy(update={"seq": n + 1}) for n, entry in enumerate(taken)]
+        assert document(renumbered)["missed"] == missed
+        assert document(renumbered)["ok"] is False
+        assert document(renumbered, mic=True)["ok"] is True
+
+
 def test_the_unheard_part_is_struck_out() -> None:
     text = said("one two", "one two three")
     assert text.plain == "one two three"
