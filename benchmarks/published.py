@@ -1,15 +1,22 @@
-"""From the model's `interrupted` to INTERRUPTION in Redis, in round trips of a PING on that connection."""
+"""From the model's `interrupted` to INTERRUPTION in Redis, in round trips of a PING on the same link.
+
+On the loopback a PING takes less time than Python needs to encode an event and pack a command, and tells
+nothing about how often the two sides wait for each other. So the link is one of 5 ms each way.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import statistics
 import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agent_voice import RATE_HZ
 from contenders.contender import AGENT
 from contenders.panel import SaysWords, Sound
+from far_redis import FarRedis
 
 from adapters.livekit_adapter import LiveKitAdapter
 from adapters.memory_room import InMemoryRoom
@@ -25,14 +32,19 @@ from swarm.participant import Participant
 from swarm.talking_stick import TalkingStick
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis.asyncio import Redis
 
-    from streams.events import Event
+    from streams.errors import StreamError
+    from streams.events import Event, Recorded
+    from streams.publish_call import PublishCall
 
 WORDS = 20
 SPEAKS_S = 0.05
 PINGS = 20
 LIMIT_S = 5.0
+ONE_WAY_S = 0.005
 
 
 class _Stream(ConversationStream):
@@ -40,9 +52,9 @@ class _Stream(ConversationStream):
 
     written_s = 0.0
 
-    async def publish(self, event: Event, **about: Any) -> Any:
-        written = await super().publish(event, **about)
-        if isinstance(event, Interruption):
+    async def publish_all(self, calls: Sequence[PublishCall]) -> list[Recorded | StreamError]:
+        written = await super().publish_all(calls)
+        if any(isinstance(call.event, Interruption) for call in calls):
             self.written_s = time.monotonic()
         return written
 
@@ -79,14 +91,27 @@ class _Teller:
         return getattr(self.host, name)
 
 
-async def published_rtts(*, count: int) -> list[float]:
-    """Return how many round trips each of `count` interruptions took until it was written.
+@dataclass(slots=True)
+class Published:
+    """How long each INTERRUPTION took until Redis had answered."""
+
+    took_ms: list[float] = field(default_factory=list[float])
+    rtts: list[float] = field(default_factory=list[float])
+
+
+async def published(*, count: int, far: bool) -> Published:
+    """Return what each of `count` interruptions took; `far` is the link with a delay, else the loopback.
 
     Raises:
         TimeoutError: one was not reported or not written in time.
     """
     hub = InMemoryRoom("published")
-    async with EmbeddedRedis() as url, hub.join(AGENT) as room:
+    result = Published()
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(EmbeddedRedis())
+        if far:
+            url = stack.enter_context(FarRedis(url.removeprefix("unix://"), one_way_s=ONE_WAY_S))
+        room = await stack.enter_async_context(hub.join(AGENT))
         redis = redis_client(url)
         stream = _Stream(redis, hub.name)
         async with Outbox(stream) as outbox, TalkingStick(redis, hub.name) as stick:
@@ -96,11 +121,12 @@ async def published_rtts(*, count: int) -> list[float]:
             teller.host = UniversalHostAgent(name=AGENT, model=model, output=adapter, record=record)
             adapter.set_model_input(teller.host.queue)
             async with adapter, teller.host:
-                rtts = [
-                    await _one(stream, stick, outbox, record, adapter, teller, redis) for _ in range(count)
-                ]
+                for _ in range(count):
+                    took_s, ping_s = await _one(stream, stick, outbox, record, adapter, teller, redis)
+                    result.took_ms.append(took_s * 1000)
+                    result.rtts.append(took_s / ping_s)
         await redis.aclose()
-    return rtts
+    return result
 
 
 async def _one(
@@ -111,7 +137,7 @@ async def _one(
     adapter: LiveKitAdapter,
     teller: _Teller,
     redis: Redis,
-) -> float:
+) -> tuple[float, float]:
     record.reported.clear()
     teller.audible.clear()
     verdict = Verdict(Decision.INTERRUPT, "benchmark")
@@ -130,7 +156,7 @@ async def _one(
         await outbox.flush(LIMIT_S)
         took_s = stream.written_s - record.interrupted_s
         await speaking
-    return took_s / ping_s
+    return took_s, ping_s
 
 
 async def _ping_s(redis: Redis) -> float:

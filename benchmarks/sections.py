@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from contenders.process import BENCHMARKS, ContenderError
 from gate_latency import gate_latencies_ms
 from handoffs import measure_handoffs
-from published import published_rtts
+from published import published
 from report import Figure, median, percentile
 
 from tests.engines.livekit import LiveKitServer
@@ -63,16 +63,25 @@ async def _gate(sections: Sections, runs: int, quick: bool, say: Callable[[str],
 
 
 async def _published(sections: Sections, runs: int, quick: bool, say: Callable[[str], None]) -> list[Figure]:
-    measured = [await published_rtts(count=10 if quick else 30) for _ in range(runs)]
+    count = 10 if quick else 30
+    far = [await published(count=count, far=True) for _ in range(runs)]
+    near = [await published(count=count, far=False) for _ in range(runs)]
     return [
         Figure(
             "interruption_published_rtts",
-            median(rtts for run in measured for rtts in run),
+            median(rtts for run in far for rtts in run.rtts),
             "round trips",
-            runs=[median(run) for run in measured],
+            runs=[median(run.rtts) for run in far],
             goal=2.0,
-            note="the model's interrupted to Redis's answer that INTERRUPTION is written",
-        )
+            note="the model's interrupted to Redis's answer that INTERRUPTION is written, 5 ms each way",
+        ),
+        Figure(
+            "interruption_published_loopback_ms",
+            median(ms for run in near for ms in run.took_ms),
+            "ms",
+            peers={"pings": median(rtts for run in near for rtts in run.rtts)},
+            runs=[median(run.took_ms) for run in near],
+        ),
     ]
 
 

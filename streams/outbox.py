@@ -6,13 +6,14 @@ import asyncio
 import logging
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from streams.background import Background
 from streams.connection import backoff_s, end_if_cancelled
 from streams.errors import InvalidEventError, RequestTooOldError, StreamError, StreamUnavailableError
-from streams.events import Event, RecordGap
+from streams.events import Event, Interruption, RecordGap
 from streams.fresh_ids import new_request_id
 from streams.publish_call import PublishCall
 
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 32
 """Reports in one round trip: Redis does nothing else for some 2 ms."""
+_LINGER_S = 0.005
+"""So long a report waits for company; then fewer round trips are under way when one is urgent."""
+_URGENT = (Interruption,)
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class _Report:
 class Outbox:
     """Takes reports at once and writes them in order, as soon as Redis lets it; `async with Outbox(stream)`.
 
+    Reports that come within a few ms of each other go in one round trip; an INTERRUPTION goes at once.
     While Redis is away up to `capacity` reports wait; then the oldest make room, and one RECORD_GAP in
     their place says how many were lost, and when. A report whose token was never granted to its source, or
     that breaks the schema, is logged and counted in `refused`. A report whose answer was lost is repeated
@@ -77,6 +82,7 @@ class Outbox:
         self._lost: _Lost | None = None
         self._writing = 0
         self._came = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
         self._background = Background(self.run, name="outbox")
@@ -121,9 +127,13 @@ class Outbox:
         self._waiting.append(_Report(event, source, token, occurred_s, traceparent))
         self._drained.clear()
         self._came.set()
+        if isinstance(event, _URGENT) or len(self._waiting) >= _BATCH:
+            self._urgent.set()
 
     async def flush(self, timeout_s: float) -> bool:
         """Wait until everything is written, at most `timeout_s`; False where something still waits."""
+        if self._waiting:
+            self._urgent.set()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._drained.wait()
@@ -134,7 +144,12 @@ class Outbox:
     async def run(self) -> None:
         """Write until cancelled; `async with` does it in a task of its own."""
         while True:
+            await self._came.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER_S):
+                    await self._urgent.wait()
             self._came.clear()
+            self._urgent.clear()
             while self._waiting or self._lost:
                 # What is being written has left the queue: nothing that may be on its way can be given up.
                 batch: list[_Report | _Lost] = [self._lost] if self._lost else []
@@ -142,7 +157,6 @@ class Outbox:
                 batch += [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
                 await self._write(batch)
             self._drained.set()
-            await self._came.wait()
 
     async def _write(self, batch: list[_Report | _Lost]) -> None:
         delays = backoff_s()

@@ -9,6 +9,7 @@ import pytest
 from streams import ConversationStream, Outbox, events, keys
 from streams.connection import redis_client as client_of
 from streams.errors import StreamError, StreamUnavailableError
+from streams.vocabulary import ParticipantKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +68,31 @@ async def test_what_waits_together_goes_together_also_to_a_server_that_forgot_th
     assert [entry.seq for entry in entries] == list(range(1, 302))
 
 
+async def test_reports_wait_for_company_and_an_interruption_does_not(redis_client: Redis) -> None:
+    batches: list[list[str]] = []
+
+    class Noting(ConversationStream):
+        async def publish_all(self, calls: Sequence[PublishCall]) -> list[Recorded | StreamError]:
+            batches.append([call.encoded.type for call in calls])
+            return await super().publish_all(calls)
+
+    cut = events.Interruption(
+        interrupted="host", interruptor="ann", interruptor_kind=ParticipantKind.PERSON, utterance_id="u",
+        heard_text="", unheard_text="", heard_ms=0, generated_ms=0, reason="stop",
+    )  # fmt: skip
+    async with Outbox(Noting(redis_client, "lobby")) as outbox:
+        outbox.report(said("a"), source="x")
+        await asyncio.sleep(0)
+        outbox.report(said("b"), source="x")
+        await asyncio.sleep(0)
+        assert batches == []
+        outbox.report(cut, source="x")
+        outbox.report(said("c"), source="x")
+        while outbox.waiting:  # noqa: ASYNC110 (flush would hurry it)
+            await asyncio.sleep(0)
+        assert batches == [["TRANSCRIPT", "TRANSCRIPT", "INTERRUPTION", "TRANSCRIPT"]]
+
+
 async def test_a_refused_report_is_counted_and_holds_up_no_other(
     redis_client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,11 +145,15 @@ async def test_reports_wait_while_redis_is_away(server: RestartableRedis) -> Non
         server.start()
         assert await outbox.flush(10.0)
     entries = await stream.read()
-    # The one that was on its way stays; of the others the newest three.
-    assert texts(entries) == ["before", "0", "5", "6", "7"]
-    assert [entry.event.lost for entry in entries if isinstance(entry.event, events.RecordGap)] == [4]
-    assert [entry.type for entry in entries].index("RECORD_GAP") == 3
-    assert [entry.seq for entry in entries] == list(range(1, 8))
+    # What was on its way stays; of the others the newest three.
+    before, *sent, five, six, seven = texts(entries)
+    assert [before, five, six, seven] == ["before", "5", "6", "7"]
+    assert sent == [str(number) for number in range(len(sent))]
+    assert 1 <= len(sent) <= 3
+    [gap] = [entry for entry in entries if isinstance(entry.event, events.RecordGap)]
+    assert gap.event.lost == 8 - 3 - len(sent)
+    assert [entry.type for entry in entries].index("RECORD_GAP") == 2 + len(sent)
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     await client.aclose()
 
 
