@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ PEOPLE = frozenset((PERSON,))
 AGENTS = frozenset((HOST, EXPERT))
 MIC_HZ = 16_000
 MIC_MINUTES = 10.0
+RECORDING, PICTURE, RECORD = "recording.wav", "timeline.png", "events.jsonl"
 RECORDINGS = Path(__file__).parent / "recordings"
 REFRESH_S = 0.1
 
@@ -112,17 +114,17 @@ async def demo(options: Options) -> dict[str, Any]:
         redis={"kind": server.kind, "version": server.version},
         room={"kind": stage.kind, "name": room},
         stream={"key": keys.stream(room)},
-        recording=str(out / "recording.wav"),
-        picture=str(out / "timeline.png"),
-        record=str(out / "events.jsonl"),
+        recording=str(out / RECORDING),
+        picture=str(out / PICTURE),
+        record=str(out / RECORD),
     )
     write_wav(
-        out / "recording.wav",
+        out / RECORDING,
         [recording.samples[who] for who in sorted(recording.samples)],
         recording.rate_hz,
     )
-    (out / "events.jsonl").write_text("".join(f"{line}\n" for line in map(tail_lines.document, events)))
-    picture.draw(found, recording, PEOPLE, out / "timeline.png")
+    (out / RECORD).write_text("".join(f"{line}\n" for line in map(tail_lines.document, events)))
+    picture.draw(found, recording, PEOPLE, out / PICTURE)
     if options.live:
         console.print(summary.render(found, document))
     return document
@@ -155,9 +157,12 @@ def writable(folder: Path) -> Path:
         probe = folder / ".probe"
         probe.touch()
         probe.unlink()
+        for name in (RECORDING, PICTURE, RECORD):
+            if (folder / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, "a folder is in the way", str(folder / name))
     except OSError as error:
         raise SettingError(
-            "--out", f"{str(folder)!r} cannot be written ({error.strerror})", "Name another folder"
+            "--out", f"{error.filename or str(folder)!r} cannot be written ({error.strerror})", "Name another folder"
         ) from error
     return folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 HOST, EXPERT, PERSON = "host", "expert", "person"
 STEP_LIMIT_S = 30.0
-"""No step of the story takes so long; the story then goes on without it."""
+"""No step of the story takes so long; the story then ends."""
+
+
+class _StuckError(Exception):
+    """What the story waits for did not happen."""
 
 
 class Happenings:
@@ -53,9 +58,14 @@ class Happenings:
         finally:
             self._waiting.remove(entry)
 
-    async def first_audio(self, who: str) -> bool:
-        """Wait until `who` is heard next."""
-        return await self.next(lambda e: isinstance(e, ev.FloorTaken) and e.participant == who) is not None
+    async def first_audio(self, who: str) -> None:
+        """Wait until `who` is heard next.
+
+        Raises:
+            _StuckError: it is not, for too long.
+        """
+        if await self.next(lambda e: isinstance(e, ev.FloorTaken) and e.participant == who) is None:
+            raise _StuckError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,17 @@ class Voices:
 async def story(
     session: SwarmSession, happenings: Happenings, microphone: Microphone, voices: Voices
 ) -> None:
-    """Turns by the stick, a backchannel, an agent cutting in, a person cutting in, and the answer."""
+    """Turns by the stick, a backchannel, an agent cutting in, a person cutting in, and the answer.
+
+    Ends early where a step does not happen; the report says which.
+    """
+    with suppress(_StuckError):
+        await _story(session, happenings, microphone, voices)
+
+
+async def _story(
+    session: SwarmSession, happenings: Happenings, microphone: Microphone, voices: Voices
+) -> None:
     host, expert = session.agents[HOST], session.agents[EXPERT]
 
     await host.ask(Prompt("Open the conversation, explain the talking stick, and hand over to expert."))
@@ -78,24 +98,24 @@ async def story(
     await microphone.say(voices.backchannel)
     await happenings.first_audio(EXPERT)
 
-    if await happenings.first_audio(HOST):
-        await asyncio.sleep(2.0)
-        await expert.ask(
-            Prompt("Correct the host in one sentence, and hand back to host."),
-            priority=Priority.URGENT,
-            reason="a correction",
-        )
-        await happenings.first_audio(EXPERT)
+    await happenings.first_audio(HOST)
+    await asyncio.sleep(2.0)
+    await expert.ask(
+        Prompt("Correct the host in one sentence, and hand back to host."),
+        priority=Priority.URGENT,
+        reason="a correction",
+    )
+    await happenings.first_audio(EXPERT)
 
-    if await happenings.first_audio(HOST):
-        await asyncio.sleep(5.0)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(microphone.say(voices.cut_in))
-            await happenings.next(
-                lambda e: isinstance(e, ev.Interruption) and e.interruptor_kind is ParticipantKind.PERSON, 5.0
-            )
-        if await happenings.first_audio(HOST):
-            await happenings.next(lambda e: isinstance(e, ev.FloorReleased) and e.participant == HOST)
+    await happenings.first_audio(HOST)
+    await asyncio.sleep(5.0)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(microphone.say(voices.cut_in))
+        await happenings.next(
+            lambda e: isinstance(e, ev.Interruption) and e.interruptor_kind is ParticipantKind.PERSON, 5.0
+        )
+    await happenings.first_audio(HOST)
+    await happenings.next(lambda e: isinstance(e, ev.FloorReleased) and e.participant == HOST)
 
 
 async def accompany(
@@ -105,7 +125,8 @@ async def accompany(
     playing = asyncio.Event()
 
     async def play() -> None:
-        await happenings.first_audio(HOST)
+        with suppress(_StuckError):
+            await happenings.first_audio(HOST)
         await asyncio.sleep(1.0)
         await microphone.say(recording)
         playing.set()
