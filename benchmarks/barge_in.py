@@ -30,6 +30,7 @@ from report import environment, ping_verdict, show
 from sections import Sections, measure_sections
 from trial import TAIL_S, Stage, Trial, stimuli
 
+from swarm.stopping import leave
 from tests.engines.livekit import LiveKitServer, LiveKitServerError
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def main() -> None:
     if not options.json:
         print(table([trial for run in measured.runs for trial in run]))
     show("figures", figures(measured.runs) + sections.figures, where, as_json=options.json)
+    leave(0)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from swarm.stopping import Stop
+from swarm.stopping import Stop, leave
 
 
 def main() -> None:
@@ -19,6 +19,8 @@ def main() -> None:
         from swarm.commands import app
 
         app(obj=stop)
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else 0 if end.code is None else 1)
     except (Exception, BaseExceptionGroup) as error:
         from swarm.error_lines import error_line
 
@@ -27,4 +29,4 @@ def main() -> None:
             raise
         label = "\x1b[1;31merror\x1b[0m" if sys.stderr.isatty() else "error"
         sys.stderr.write(f"{label} {found.text}\n")
-        sys.exit(found.exit_code)
+        leave(found.exit_code)

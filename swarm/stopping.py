@@ -48,7 +48,7 @@ class Stop:
         finally:
             work.close()
             if self._exit_code is not None:
-                _leave(self._exit_code)
+                leave(self._exit_code)
 
     async def _within(self, work: Coroutine[Any, Any, T]) -> T:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
@@ -62,7 +62,7 @@ class Stop:
             return
         self._exit_code = 128 + number
         if self._loop is None or self._task is None:
-            _leave(self._exit_code)  # nothing is open yet, or nothing any more
+            leave(self._exit_code)  # nothing is open yet, or nothing any more
         signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
         self._task.cancel()
         self._loop.call_soon_threadsafe(lambda: None)  # wakes the loop where it waits for input
@@ -70,11 +70,14 @@ class Stop:
     def _on_late(self, _number: int, _frame: FrameType | None) -> None:
         if os.isatty(1):
             os.write(1, _SHOW_CURSOR)
-        _leave(self._exit_code or 1)
+        leave(self._exit_code or 1)
 
 
-def _leave(exit_code: int) -> NoReturn:
-    """End the process without waiting for its threads or taking the interpreter down piece by piece."""
+def leave(exit_code: int) -> NoReturn:
+    """End the process without waiting for its threads or taking the interpreter down piece by piece.
+
+    Native threads that call into an interpreter on its way down abort the process.
+    """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, RuntimeError):  # a signal may come amid a write
             stream.flush()
