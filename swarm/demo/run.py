@@ -162,7 +162,9 @@ def writable(folder: Path) -> Path:
                 raise IsADirectoryError(errno.EISDIR, "a folder is in the way", str(folder / name))
     except OSError as error:
         raise SettingError(
-            "--out", f"{error.filename or str(folder)!r} cannot be written ({error.strerror})", "Name another folder"
+            "--out",
+            f"{error.filename or str(folder)!r} cannot be written ({error.strerror})",
+            "Name another folder",
         ) from error
     return folder
 
