@@ -149,5 +149,8 @@ async def until_available(request: Callable[[], Awaitable[T]], limit_s: float) -
                 return await request()
         except UNAVAILABLE as error:
             delay_s = next(delays)
-            logger.info("streams.waiting_for_redis", extra={"reason": str(error) or type(error).__name__, "delay_s": delay_s})
+            logger.info(
+                "streams.waiting_for_redis",
+                extra={"reason": str(error) or type(error).__name__, "delay_s": delay_s},
+            )
             await asyncio.sleep(delay_s)
