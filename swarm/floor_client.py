@@ -55,6 +55,8 @@ class FloorStatus:
     """Who is speaking."""
     closed: bool
     settings: FloorSettings
+    now_ms: int = 0
+    """When that was, on Redis's clock."""
 
 
 class FloorClient:
@@ -270,6 +272,7 @@ class FloorClient:
             people=people,
             closed=bool(floor.closed_by),
             settings=floor.settings,
+            now_ms=answer.outlook.now_us // 1000,
         )
 
     def _granted(self, command: fc.Renew | fc.Take, outcome: fc.Outcome) -> fc.Granted:
