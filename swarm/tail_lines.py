@@ -38,9 +38,9 @@ def readable(recorded: Recorded, *, with_room: bool, zone: tzinfo = UTC) -> Text
     """
     line = Text(f"{_time_of_day(recorded.at_ms, zone)} ", style="dim")
     if with_room:
-        line.append(f"{_safe(recorded.room)} ", style="magenta")
+        line.append(f"{safe(recorded.room)} ", style="magenta")
     colour = _COLOURS.get(recorded.type) or _COLOURS.get(recorded.type.partition("_")[0], "default")
-    line.append(f"{_safe(recorded.type):<19} ", style=colour)
+    line.append(f"{safe(recorded.type):<19} ", style=colour)
     line.append_text(_what(recorded))
     if recorded.late:
         line.append(" (late)", style="dim")
@@ -87,12 +87,12 @@ def missed_line(missed: Gap | Fork) -> Text:
     """Return a line that says what this reader did not get, or what does not fit together."""
     if isinstance(missed, Gap):
         what = (
-            f"missed {missed.missing} event(s) of {_safe(missed.room)}: "
+            f"missed {missed.missing} event(s) of {safe(missed.room)}: "
             f"seq {missed.after_seq + 1} to {missed.before_seq - 1}"
         )
     else:
         what = (
-            f"the record of {_safe(missed.room)} forks at seq {missed.seq}: it follows "
+            f"the record of {safe(missed.room)} forks at seq {missed.seq}: it follows "
             f"{missed.prev or 'nothing'}, not {missed.last_id} (Redis lost writes)"
         )
     return Text(what, style="bold red")
@@ -109,12 +109,17 @@ def missed_document(missed: Gap | Fork) -> str:
 
 def unreadable_line(error: InvalidEventError) -> Text:
     """Return a line about an entry that breaks the schema."""
-    return Text(f"unreadable entry {error.entry_id}: {_safe(error.reason)}", style="bold red")
+    return Text(f"unreadable entry {error.entry_id}: {safe(error.reason)}", style="bold red")
 
 
 def unreadable_document(error: InvalidEventError) -> str:
     """Return the same as one line of JSON."""
     return json.dumps({"unreadable": {"id": error.entry_id, "reason": error.reason}})
+
+
+def safe(text: str) -> str:
+    """Return `text` with control characters shown as such: what somebody said must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def unheard(generated: str, heard: str) -> str:
@@ -141,33 +146,33 @@ def _what(recorded: Recorded) -> Text:
             line = _speech(event.participant, event.text, "")
             return line if event.final else line.append(" ...", style="dim")
         case events.Interruption():
-            line = Text(f"{_safe(event.interruptor)} cut {_safe(event.interrupted)} off after ")
-            line.append(f"{event.heard_ms / 1000:.1f} s ({_safe(event.reason)}): ")
+            line = Text(f"{safe(event.interruptor)} cut {safe(event.interrupted)} off after ")
+            line.append(f"{event.heard_ms / 1000:.1f} s ({safe(event.reason)}): ")
             return line.append_text(_heard(event.heard_text, event.unheard_text))
         case events.FalseInterruption() | events.Backchannel():
-            said = f' "{_safe(event.words)}"' if event.words else ""
-            return Text(f"{_safe(event.by)}{said} over {_safe(event.speaker)}, held {event.held_ms:.0f} ms")
+            said = f' "{safe(event.words)}"' if event.words else ""
+            return Text(f"{safe(event.by)}{said} over {safe(event.speaker)}, held {event.held_ms:.0f} ms")
         case events.FloorGranted():
-            return Text(f"{_safe(event.participant)} holds the floor after {event.waited_ms} ms")
+            return Text(f"{safe(event.participant)} holds the floor after {event.waited_ms} ms")
         case events.FloorReleased():
-            to = f", to {_safe(event.to)}" if event.to else ""
-            return Text(f"{_safe(event.participant)} gave the floor back after {event.held_ms} ms{to}")
+            to = f", to {safe(event.to)}" if event.to else ""
+            return Text(f"{safe(event.participant)} gave the floor back after {event.held_ms} ms{to}")
         case events.FloorRevoked():
             return Text(
-                f"{_safe(event.participant)} lost the floor to {_safe(event.by)} after {event.held_ms} ms"
+                f"{safe(event.participant)} lost the floor to {safe(event.by)} after {event.held_ms} ms"
             )
         case events.FloorTaken():
             after = event.granted_to_audio_ms
             return Text(
-                f"{_safe(event.participant)} is heard" + ("" if after is None else f", {after:.0f} ms on")
+                f"{safe(event.participant)} is heard" + ("" if after is None else f", {after:.0f} ms on")
             )
         case events.SpeechStarted() | events.ParticipantJoined() | events.ParticipantLeft():
-            return Text(_safe(event.participant))
+            return Text(safe(event.participant))
         case events.SpeechEnded():
-            return Text(f"{_safe(event.participant)}, {event.duration_ms / 1000:.1f} s")
+            return Text(f"{safe(event.participant)}, {event.duration_ms / 1000:.1f} s")
         case events.StateChanged():
             return Text(
-                f"{_safe(event.participant)}: {_safe(event.old)} -> {_safe(event.new)} ({_safe(event.cause)})"
+                f"{safe(event.participant)}: {safe(event.old)} -> {safe(event.new)} ({safe(event.cause)})"
             )
         case _:
             return _fields(recorded)
@@ -176,28 +181,24 @@ def _what(recorded: Recorded) -> Text:
 def _fields(recorded: Recorded) -> Text:
     values = cast("dict[str, Any]", json.loads(encode_event(recorded.event).data))
     shown = [
-        f"{_safe(name)}={_safe(_short(value))}" for name, value in values.items() if value not in ("", None)
+        f"{safe(name)}={safe(_short(value))}" for name, value in values.items() if value not in ("", None)
     ]
-    return Text(" ".join([_safe(recorded.source), *shown]) if shown else _safe(recorded.source))
+    return Text(" ".join([safe(recorded.source), *shown]) if shown else safe(recorded.source))
 
 
 def _speech(who: str, heard: str, rest: str) -> Text:
-    return Text(f"{_safe(who)}: ").append_text(_heard(heard, rest))
+    return Text(f"{safe(who)}: ").append_text(_heard(heard, rest))
 
 
 def _heard(heard: str, rest: str) -> Text:
-    line = Text(_safe(heard))
+    line = Text(safe(heard))
     if rest:
         if heard:
             line.append(" ")
-        line.append(_safe(rest), style="strike dim")
+        line.append(safe(rest), style="strike dim")
     return line
 
 
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
-
-
-def _safe(text: str) -> str:
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
