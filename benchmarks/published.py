@@ -17,6 +17,9 @@ from agent_voice import RATE_HZ
 from contenders.contender import AGENT
 from contenders.panel import SaysWords, Sound
 from far_redis import FarRedis
+from google.adk.events.event import Event as AdkEvent
+from google.adk.integrations.redis import RedisSessionService
+from google.genai import types
 
 from adapters.livekit_adapter import LiveKitAdapter
 from adapters.memory_room import InMemoryRoom
@@ -45,6 +48,7 @@ SPEAKS_S = 0.05
 PINGS = 20
 LIMIT_S = 5.0
 ONE_WAY_S = 0.005
+SESSION = "published"
 
 
 class _Stream(ConversationStream):
@@ -65,6 +69,7 @@ class _Stamped:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self.interrupted_s = 0.0
+        self.interrupted_ms = 0.0
         self.reported = asyncio.Event()
 
     def report(
@@ -73,6 +78,7 @@ class _Stamped:
         self._outbox.report(event, source=source, token=token, occurred_s=occurred_s)
         if isinstance(event, Interruption):
             since_ms = event.latency.model_to_publish_ms
+            self.interrupted_ms = event.latency.decision_to_model_ms or LIMIT_S * 1000
             self.interrupted_s = time.monotonic() - (since_ms or 0.0) / 1000
             self.reported.set()
 
@@ -96,11 +102,16 @@ class Published:
     """How long each INTERRUPTION took until Redis had answered."""
 
     took_ms: list[float] = field(default_factory=list[float])
+    interrupted_ms: list[float] = field(default_factory=list[float])
+    """From the decision to the model's `interrupted`."""
     rtts: list[float] = field(default_factory=list[float])
 
 
-async def published(*, count: int, far: bool) -> Published:
-    """Return what each of `count` interruptions took; `far` is the link with a delay, else the loopback.
+async def published(*, count: int, far: bool = False, history: int = 0) -> Published:
+    """Return what each of `count` interruptions took.
+
+    `far` is the link with a delay, else the loopback; `history` is how many events ADK's Redis session
+    service holds already.
 
     Raises:
         TimeoutError: one was not reported or not written in time.
@@ -118,15 +129,33 @@ async def published(*, count: int, far: bool) -> Published:
             record, teller = _Stamped(outbox), _Teller()
             adapter = LiveKitAdapter(room, listener=teller, sample_rate_hz=RATE_HZ)
             model = HeardCascadeLive(SaysWords(), tts=WordEgress(Sound()))
-            teller.host = UniversalHostAgent(name=AGENT, model=model, output=adapter, record=record)
+            sessions = RedisSessionService(redis_client=redis)
+            await _fill(sessions, history)
+            teller.host = UniversalHostAgent(
+                name=AGENT,
+                model=model,
+                output=adapter,
+                record=record,
+                session_service=sessions,
+                session_id=SESSION,
+            )
             adapter.set_model_input(teller.host.queue)
             async with adapter, teller.host:
                 for _ in range(count):
                     took_s, ping_s = await _one(stream, stick, outbox, record, adapter, teller, redis)
                     result.took_ms.append(took_s * 1000)
                     result.rtts.append(took_s / ping_s)
+                    result.interrupted_ms.append(record.interrupted_ms)
         await redis.aclose()
     return result
+
+
+async def _fill(sessions: RedisSessionService, events: int) -> None:
+    where = {"app_name": AGENT, "user_id": "swarm", "session_id": SESSION}
+    session = await sessions.create_session(**where)
+    for n in range(events):
+        content = types.Content(role="user", parts=[types.Part(text=f"What was said as number {n}.")])
+        await sessions.append_event(session, AdkEvent(author="user", content=content))
 
 
 async def _one(
