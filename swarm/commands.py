@@ -12,6 +12,7 @@ import typer
 
 from swarm import logs, settings
 from swarm.errors import SettingError
+from swarm.floor_cli.commands import app as floor_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Several voice agents and several people in one room: one floor, local barge-in, one record.",
 )
+app.add_typer(floor_app, name="floor")
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")

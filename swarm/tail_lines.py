@@ -36,7 +36,7 @@ def readable(recorded: Recorded, *, with_room: bool, zone: tzinfo = UTC) -> Text
 
     Control characters are shown as such: what somebody said must not steer the terminal.
     """
-    line = Text(f"{_time_of_day(recorded.at_ms, zone)} ", style="dim")
+    line = Text(f"{time_of_day(recorded.at_ms, zone)} ", style="dim")
     if with_room:
         line.append(f"{safe(recorded.room)} ", style="magenta")
     colour = _COLOURS.get(recorded.type) or _COLOURS.get(recorded.type.partition("_")[0], "default")
@@ -127,7 +127,8 @@ def unheard(generated: str, heard: str) -> str:
     return " ".join(generated.split()[len(heard.split()) :])
 
 
-def _time_of_day(at_ms: int, zone: tzinfo) -> str:
+def time_of_day(at_ms: int, zone: tzinfo) -> str:
+    """Return Redis's time as a clock on the wall shows it, to the millisecond."""
     try:
         moment = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone)
     except (ValueError, OverflowError, OSError):  # a time that no calendar has

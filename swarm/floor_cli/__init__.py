@@ -1,0 +1,3 @@
+"""`swarm floor`: the floor of a room for people and scripts."""
+
+__all__: tuple[str, ...] = ()

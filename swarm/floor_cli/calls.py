@@ -1,0 +1,250 @@
+"""What the commands of `swarm floor` do, each on the floor of one room."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from redis.exceptions import RedisError
+
+from streams import keys, rooms
+from streams.errors import InvalidEventError, StreamUnavailableError
+from streams.vocabulary import ParticipantKind
+from swarm import settings
+from swarm.errors import InvalidCommandError, NotPermittedError, SettingError, StaleTokenError
+from swarm.floor_cli import shown
+from swarm.floor_cli.shown import NO, Answer
+from swarm.floor_client import FloorClient
+from swarm.floor_state import BOUNDS
+from swarm.participant import Participant, Priority
+from swarm.redis_connection import connect_redis
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+    from swarm.floor_client import FloorStatus
+
+    Act = Callable[[FloorClient], Awaitable[Answer]]
+
+CALL_LIMIT_S = 2.0
+_ROOMS_SHOWN = 8
+
+
+def participant(identity: str, role: str, kind: str = "agent") -> Participant:
+    """Return who acts.
+
+    Raises:
+        SettingError: a name or a kind that cannot be.
+    """
+    try:
+        return Participant(checked(identity, "--as"), ParticipantKind(kind), role and checked(role, "--role"))
+    except ValueError as error:
+        raise SettingError("--kind", f"{kind!r} is no kind of participant", "Use person or agent") from error
+
+
+def checked(name: str, setting: str) -> str:
+    """Return `name` if a participant can have it.
+
+    Raises:
+        SettingError: it cannot; names the setting.
+    """
+    try:
+        return keys.checked_name(name, setting.lstrip("-").lower())
+    except InvalidEventError as error:
+        raise SettingError(setting, error.reason, "Name it like anna or host-1") from error
+
+
+def priority(name: str) -> Priority:
+    """Return the priority of that name.
+
+    Raises:
+        SettingError: there is none.
+    """
+    try:
+        return Priority[name.upper()]
+    except KeyError as error:
+        names = ", ".join(each.name.lower() for each in Priority)
+        raise SettingError("--priority", f"{name!r} is no priority", f"Use one of {names}") from error
+
+
+@asynccontextmanager
+async def redis_of_swarm() -> AsyncGenerator[Redis]:
+    """Connect to REDIS_URL.
+
+    Raises:
+        SettingError: it is not set, or no usable Redis answers there.
+    """
+    url = settings.from_environment({**os.environ, "LIVEKIT_URL": ""}).redis_url
+    if url is None:
+        raise SettingError("REDIS_URL", "missing", "Set it to the Redis of the swarm")
+    redis = await connect_redis(url)
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
+
+
+async def see_to_room(redis: Redis, room: str, *, new: bool) -> None:
+    """Check that the room exists; with `new`, list it where it does not.
+
+    Raises:
+        SettingError: a name that no room can have, or no such room, or REDIS_URL went away.
+    """
+    try:
+        keys.checked_name(room, "room")
+    except InvalidEventError as error:
+        raise SettingError("ROOM", error.reason, "Name it like lobby or meeting-7") from error
+    try:
+        # Each by itself: a client of a Cluster counts over its nodes.
+        places = (keys.floor(room), keys.meta(room), keys.stream(room), keys.roster(room))
+        if any([await cast("Any", redis).exists(place) for place in places]):
+            return
+        if new:
+            await rooms.register(redis, room)
+            return
+        known, _ = await rooms.listed(redis)
+    except (RedisError, OSError) as error:
+        raise StreamUnavailableError(str(error) or type(error).__name__) from error
+    raise SettingError("ROOM", f"there is no room {room!r} here", _cure(known))
+
+
+def _cure(known: list[str]) -> str:
+    if not known:
+        return "There are no rooms yet: an agent opens one, or `swarm floor request ROOM --as NAME --new`"
+    more = f" and {len(known) - _ROOMS_SHOWN} more" if len(known) > _ROOMS_SHOWN else ""
+    return f"There are {', '.join(known[:_ROOMS_SHOWN])}{more}; --new of request and set opens one"
+
+
+async def act(room: str, command: Act, *, new: bool = False) -> Answer:
+    """Do one thing on the floor of `room`.
+
+    Raises:
+        SettingError: see `redis_of_swarm` and `see_to_room`; or the role may not do that.
+        StreamUnavailableError: Redis went away.
+    """
+    async with redis_of_swarm() as redis:
+        await see_to_room(redis, room, new=new)
+        try:
+            return await command(_floor(redis, room))
+        except NotPermittedError as error:
+            raise SettingError("--role", str(error), "Use --role chair") from error
+        except StaleTokenError as error:
+            return Answer(
+                f"token {error.token} of {shown.safe(error.participant)} is not the current one",
+                NO,
+                {"changed": False, "reason": "stale", "token": error.token, "current": error.current},
+            )
+        except (InvalidEventError, InvalidCommandError) as error:
+            raise SettingError("argument", str(error), "See --help") from error
+
+
+async def look(room: str) -> FloorStatus:
+    """Return the floor of `room` as it is now.
+
+    Raises:
+        SettingError: see `redis_of_swarm` and `see_to_room`.
+        StreamUnavailableError: Redis went away.
+    """
+    async with redis_of_swarm() as redis:
+        await see_to_room(redis, room, new=False)
+        return await _floor(redis, room).status()
+
+
+async def release(
+    floor: FloorClient, by: Participant, token: int | None, to: str | None, reason: str
+) -> Answer:
+    """Give back what `by` holds, or hand it to `to`."""
+    if token is None:
+        found = await floor.status()
+        if found.holder != by.identity:
+            return _not_holding(by, found)
+        token = found.token
+    if to == by.identity:
+        raise SettingError("TO", f"{to} would hand the floor to itself", "Name another participant")
+    await floor.release(by, token, to=to, tail_done=True, reason=reason)
+    fields = {"changed": True, "participant": by.identity, "token": token, "to": to}
+    handed = f" and handed it to {shown.safe(to)}" if to else ""
+    return Answer(f"{shown.safe(by.identity)} gave the floor back{handed}", fields=fields)
+
+
+async def withdraw(floor: FloorClient, by: Participant, request_id: str | None, reason: str) -> Answer:
+    """Take a waiting request back."""
+    if request_id is None:
+        waiting = (await floor.status()).queue
+        request_id = next((each.request_id for each in waiting if each.participant == by.identity), None)
+    if request_id is None:
+        return _nothing(f"{shown.safe(by.identity)} does not wait for the floor", "not_waiting")
+    await floor.withdraw(by, request_id, reason=reason)
+    fields = {"changed": True, "participant": by.identity, "request_id": request_id}
+    return Answer(f"{shown.safe(by.identity)} does not wait any more", fields=fields)
+
+
+async def revoke(floor: FloorClient, by: Participant, token: int | None, reason: str) -> Answer:
+    """Take the floor from who holds it now, or from the holder of `token` only."""
+    before = await floor.status()
+    if before.holder is None and by.chairs:
+        return _nothing("nobody holds the floor", "idle")
+    if not await floor.revoke(by, token=token or before.token, reason=reason):
+        return _nothing("the floor has changed hands, nothing was revoked", "token")
+    fields = {"changed": True, "participant": before.holder, "token": before.token}
+    return Answer(f"{shown.safe(before.holder or '')} lost the floor", fields=fields)
+
+
+async def close(floor: FloorClient, by: Participant, reason: str) -> Answer:
+    """Serve no requests any more."""
+    changed = await floor.close_floor(by, reason=reason)
+    return Answer("the floor is closed" if changed else "it was closed before", fields={"changed": changed})
+
+
+async def open_(floor: FloorClient, by: Participant) -> Answer:
+    """Serve requests again."""
+    changed = await floor.open_floor(by)
+    return Answer("the floor is open" if changed else "it was open before", fields={"changed": changed})
+
+
+async def configure(floor: FloorClient, by: Participant, changes: dict[str, int]) -> Answer:
+    """Change the named settings, or tell all of them where none is named."""
+    now = (await floor.status()).settings
+    if not changes:
+        text = "\n".join(f"{name}={value}" for name, value in now.as_dict().items())
+        return Answer(text, fields={"changed": False, "settings": now.as_dict()})
+    wanted = replace(now, **changes)
+    changed = await floor.configure(by, wanted)
+    text = ", ".join(f"{name} is {value}" for name, value in changes.items())
+    return Answer(text, fields={"changed": changed, "settings": wanted.as_dict()})
+
+
+def parsed_settings(assignments: list[str]) -> dict[str, int]:
+    """Return NAME=VALUE words as settings.
+
+    Raises:
+        SettingError: no such setting, or a value out of its bounds.
+    """
+    changes: dict[str, int] = {}
+    for word in assignments:
+        name, sign, value = word.partition("=")
+        if name not in BOUNDS or not sign:
+            raise SettingError("set", f"{word!r} is no NAME=VALUE", f"Names are {', '.join(sorted(BOUNDS))}")
+        low, high = BOUNDS[name]
+        if not value.isascii() or not value.isdigit() or not low <= int(value[:12]) <= high:
+            raise SettingError(name, f"{value!r} is not allowed", f"Use a whole number from {low} to {high}")
+        changes[name] = int(value)
+    return changes
+
+
+def _floor(redis: Redis, room: str) -> FloorClient:
+    return FloorClient(redis, room, settings=None, clock=time.monotonic, call_limit_s=CALL_LIMIT_S)
+
+
+def _not_holding(by: Participant, found: FloorStatus) -> Answer:
+    holder = f"{shown.safe(found.holder)} holds it" if found.holder else "nobody holds it"
+    return _nothing(f"{shown.safe(by.identity)} does not hold the floor: {holder}", "not_holding")
+
+
+def _nothing(text: str, reason: str) -> Answer:
+    return Answer(text, NO, {"changed": False, "reason": reason})

@@ -1,0 +1,306 @@
+"""The commands of `swarm floor`. Thin: options in, one async function called, one answer told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from swarm import logs
+from swarm.errors import SettingError
+
+if TYPE_CHECKING:
+    from swarm.floor_cli.calls import Act
+    from swarm.floor_cli.shown import Answer
+
+_HELP = """Look at the floor of a room and act on it, as a participant or as the chair (needs REDIS_URL).
+
+Exit codes: 0 done; 3 the floor said no, or there was nothing of the kind (the reason is told); 2 a wrong
+option, an unknown room, or a role that may not; 1 Redis went away; 130 and 143 stopped by Ctrl-C and SIGTERM.
+"""
+
+app = typer.Typer(no_args_is_help=True, help=_HELP)
+
+Room = Annotated[str, typer.Argument(help="Name of the room.", metavar="ROOM")]
+Who = Annotated[str, typer.Argument(help="The participant it is about.", metavar="NAME")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")]
+As = Annotated[str, typer.Option("--as", help="Who acts: the participant's identity.")]
+AsChair = Annotated[str, typer.Option("--as", help="Who acts, as the record shall name it.")]
+Role = Annotated[str, typer.Option(help="Role of who acts: host, chair, expert, guest, observer, any other.")]
+ChairRole = Annotated[str, typer.Option("--role", help="Role of who acts: chair or host.")]
+Reason = Annotated[str, typer.Option(help="Why; goes on the record.")]
+Token = Annotated[
+    int | None, typer.Option(min=1, help="Only if this is the current token; without it, whichever is.")
+]
+
+_CHAIR = "operator"
+
+
+@app.command()
+def status(ctx: typer.Context, room: Room, as_json: Json = False) -> None:
+    """Show who has the floor, who waits for it, who speaks, and the settings that are not the defaults."""
+    from swarm.floor_cli import calls, shown
+
+    found = ctx.obj.run(calls.look(room))
+    if as_json:
+        _document(shown.status_document(room, found))
+    else:
+        from rich.console import Console
+
+        terminal = sys.stdout.isatty()
+        console = Console(highlight=False, markup=False, emoji=False, width=None if terminal else 140)
+        console.print(shown.status_view(room, found))
+
+
+@app.command()
+def request(
+    ctx: typer.Context,
+    room: Room,
+    by: As,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="With --wait: what to run while the floor is held.")
+    ] = None,
+    role: Role = "",
+    priority: Annotated[str, typer.Option(help="lowest, low, normal, high or urgent.")] = "normal",
+    reason: Reason = "",
+    on_behalf_of: Annotated[
+        str | None, typer.Option("--for", help="Ask for this participant instead, who takes it up itself.")
+    ] = None,
+    preempt: Annotated[
+        bool, typer.Option("--preempt", help="With urgent: take it from an agent of lower priority.")
+    ] = False,
+    request_id: Annotated[
+        str | None, typer.Option(help="Repeat a request: under its id it has no second effect.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the grant and hold it until Ctrl-C; a line a change.")
+    ] = False,
+    timeout_s: Annotated[
+        float | None, typer.Option("--timeout", min=0, help="With --wait: give up after so many seconds.")
+    ] = None,
+    hold_s: Annotated[
+        float | None, typer.Option("--hold", min=0, help="With --wait: release after so many seconds.")
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="Open the room if there is none.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask for the floor.
+
+    Without --wait a grant lasts one lease. With --wait it is renewed; Ctrl-C releases it, or withdraws the
+    request, at once. COMMAND (after --) runs while it is held, finds its token in SWARM_FLOOR_TOKEN, is ended
+    when the floor is lost, and its exit code is returned; its output goes to stderr.
+    """
+    logs.show("warning")
+    from swarm.floor_cli import calls, holding
+
+    if (command or timeout_s is not None or hold_s is not None) and not wait:
+        raise SettingError("--wait", "missing, but COMMAND, --timeout or --hold is given", "Add --wait")
+    if wait and on_behalf_of:
+        raise SettingError("--for", "a grant of somebody else's cannot be held here", "Leave --wait out")
+    asked = holding.Asked(
+        by=calls.participant(by, role),
+        priority=calls.priority(priority),
+        reason=reason,
+        on_behalf_of=calls.checked(on_behalf_of, "--for") if on_behalf_of else None,
+        preempt=preempt,
+        request_id=request_id,
+        timeout_s=timeout_s,
+        hold_s=hold_s,
+        command=tuple(command or ()),
+    )
+    if wait:
+
+        def say(answer: Answer) -> None:
+            _tell(answer, room, "request", as_json)
+
+        _exit(ctx.obj.run(holding.request_and_hold(room, asked, say, new=new)))
+    else:
+        _act(ctx, room, "request", as_json, lambda floor: holding.request(floor, asked), new=new)
+
+
+@app.command()
+def withdraw(
+    ctx: typer.Context,
+    room: Room,
+    by: As,
+    role: Role = "",
+    request_id: Annotated[str | None, typer.Option(help="Of the request; else the one that waits.")] = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Take back a request that waits."""
+    from swarm.floor_cli import calls
+
+    who = calls.participant(by, role)
+    _act(ctx, room, "withdraw", as_json, lambda floor: calls.withdraw(floor, who, request_id, reason))
+
+
+@app.command()
+def release(
+    ctx: typer.Context,
+    room: Room,
+    by: As,
+    role: Role = "",
+    token: Token = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Give the floor back, as its holder."""
+    from swarm.floor_cli import calls
+
+    who = calls.participant(by, role)
+    _act(ctx, room, "release", as_json, lambda floor: calls.release(floor, who, token, None, reason))
+
+
+@app.command("yield")
+def yield_to(
+    ctx: typer.Context,
+    room: Room,
+    to: Who,
+    by: As,
+    role: Role = "",
+    token: Token = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Hand the floor to NAME without an idle gap, as its holder."""
+    from swarm.floor_cli import calls
+
+    who, heir = calls.participant(by, role), calls.checked(to, "NAME")
+    _act(ctx, room, "yield", as_json, lambda floor: calls.release(floor, who, token, heir, reason))
+
+
+@app.command()
+def revoke(
+    ctx: typer.Context,
+    room: Room,
+    by: AsChair = _CHAIR,
+    role: ChairRole = "chair",
+    token: Token = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Take the floor from its holder, as the chair."""
+    from swarm.floor_cli import calls
+
+    who = calls.participant(by, role)
+    _act(ctx, room, "revoke", as_json, lambda floor: calls.revoke(floor, who, token, reason))
+
+
+@app.command()
+def close(
+    ctx: typer.Context,
+    room: Room,
+    by: AsChair = _CHAIR,
+    role: ChairRole = "chair",
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Serve no request until the floor is opened, as the chair; the holder keeps it."""
+    from swarm.floor_cli import calls
+
+    who = calls.participant(by, role)
+    _act(ctx, room, "close", as_json, lambda floor: calls.close(floor, who, reason))
+
+
+@app.command("open")
+def open_(
+    ctx: typer.Context,
+    room: Room,
+    by: AsChair = _CHAIR,
+    role: ChairRole = "chair",
+    as_json: Json = False,
+) -> None:
+    """Serve requests again, as the chair."""
+    from swarm.floor_cli import calls
+
+    who = calls.participant(by, role)
+    _act(ctx, room, "open", as_json, lambda floor: calls.open_(floor, who))
+
+
+@app.command("set")
+def set_(
+    ctx: typer.Context,
+    room: Room,
+    assignments: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="None: show them all.")
+    ] = None,
+    by: AsChair = _CHAIR,
+    role: ChairRole = "chair",
+    new: Annotated[bool, typer.Option("--new", help="Open the room if there is none.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Change the room's settings while it is live, as the chair; the rest stays as it is."""
+    from swarm.floor_cli import calls
+
+    who, changes = calls.participant(by, role), calls.parsed_settings(assignments or [])
+    _act(ctx, room, "set", as_json, lambda floor: calls.configure(floor, who, changes), new=new)
+
+
+@app.command()
+def watch(
+    ctx: typer.Context,
+    room: Room,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
+) -> None:
+    """Show the floor each time it changes, until Ctrl-C: in place on a terminal, else a line a change."""
+    import time
+    from datetime import UTC, datetime
+
+    from swarm.floor_cli import watching
+
+    logs.show("warning")
+    zone = datetime.now(UTC).astimezone().tzinfo or UTC
+    ctx.obj.run(watching.watch(room, as_json=as_json, out=sys.stdout, clock=time.monotonic, zone=zone))
+
+
+@app.command()
+def script(
+    as_json: Annotated[bool, typer.Option("--json", help="Script, SHA1 and names of the keys.")] = False,
+) -> None:
+    """Print the floor's script for clients in other languages; its SHA1 goes to stderr.
+
+    docs/protocol.md says what it takes and returns. Load it with SCRIPT LOAD, call it with EVALSHA.
+    """
+    from hashlib import sha1
+
+    from swarm.floor_script import floor_keys, source
+
+    text = source()
+    digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
+    if as_json:
+        _document({"sha1": digest, "keys": floor_keys("ROOM"), "script": text})
+        return
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    sys.stderr.write(f"sha1 {digest}\n")
+
+
+def _act(ctx: typer.Context, room: str, command: str, as_json: bool, act: Act, *, new: bool = False) -> None:
+    from swarm.floor_cli import calls
+
+    logs.show("warning")
+    answer = ctx.obj.run(calls.act(room, act, new=new))
+    _tell(answer, room, command, as_json)
+    _exit(answer.exit_code)
+
+
+def _tell(answer: Answer, room: str, command: str, as_json: bool) -> None:
+    if as_json:
+        _document(answer.document(room, command))
+    else:
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(answer.text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+
+
+def _document(document: object) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def _exit(exit_code: int) -> None:
+    if exit_code:
+        raise typer.Exit(exit_code)
