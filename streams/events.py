@@ -98,6 +98,8 @@ class FloorQueued(Event):
     priority: int
     request_id: str
     position: int
+    was: int | None = None
+    """Its position before, where a waiting request was moved."""
 
 
 class FloorGranted(Event):
@@ -111,6 +113,8 @@ class FloorGranted(Event):
     guard_ms: int = 0
     """How long the new holder stays silent, so that the tail of a holder who was cut off has died away."""
     reason: str = ""
+    position: int | None = None
+    """1 where it waited in the queue."""
 
 
 class FloorDenied(Event):
@@ -120,6 +124,10 @@ class FloorDenied(Event):
     participant: str
     request_id: str
     reason: str
+    by: str | None = None
+    """The chair that did it; None where a rule did."""
+    position: int | None = None
+    """The place in the queue that it had, if it waited."""
 
 
 class FloorReleased(Event):
@@ -159,6 +167,8 @@ class FloorWithdrawn(Event):
     participant: str
     request_id: str
     reason: str = ""
+    position: int | None = None
+    """The place in the queue that it had."""
 
 
 class FloorOpened(Event):
@@ -193,6 +203,14 @@ class FloorRevoking(Event):
     by: str
     grace_ms: int
     reason: str
+
+
+class FloorLent(Event):
+    """An agent may be audible for an acknowledgement, without the floor, for `limit_ms`."""
+
+    type: Literal["FLOOR_LENT"] = "FLOOR_LENT"
+    participant: str
+    limit_ms: int
 
 
 class Bid(Event):
@@ -381,6 +399,7 @@ KnownEvent = Annotated[
     | FloorClosed
     | FloorTaken
     | FloorRevoking
+    | FloorLent
     | Bid
     | SpeechStarted
     | SpeechEnded

@@ -25,7 +25,7 @@ from swarm import floor_commands as fc
 from swarm.floor_commands import Changed, Invalid, Stale, Step, Unchanged
 from swarm.floor_draft import due_ms
 from swarm.floor_requests import YIELD, Requests
-from swarm.floor_state import MAX_PEOPLE, Hold, Speaking, Waiting
+from swarm.floor_state import IN_FRONT, MAX_PEOPLE, Hold, Speaking, Waiting
 
 if TYPE_CHECKING:
     from swarm.floor_state import Floor
@@ -88,8 +88,8 @@ class _Commands(Requests):
         if hold is None:
             return Stale(self.token)
         hold = self.extend(hold)
-        if not hold.taken:
-            self.hold = replace(hold, taken=True)
+        if not hold.taken_ms:
+            self.hold = replace(hold, taken_ms=self.now_ms)
             event = ev.FloorTaken(
                 participant=hold.participant,
                 participant_kind=ParticipantKind(command.participant_kind),
@@ -114,7 +114,7 @@ class _Commands(Requests):
     def put_in_front(self, to: str, hold: Hold, reason: str) -> None:
         waiting = self.queue.get(to)
         if waiting is not None:
-            self.queue[to] = replace(waiting, front=True)
+            self.queue[to] = replace(waiting, front=IN_FRONT)
             return
         request_id = f"{YIELD}{hold.token}"
         self.emit(
@@ -127,7 +127,7 @@ class _Commands(Requests):
             )
         )
         arrived_us = max(self.now_us, self.arrived_us + 1)
-        waiting = Waiting(to, request_id, hold.priority, arrived_us, front=True, reason=reason)
+        waiting = Waiting(to, request_id, hold.priority, arrived_us, front=IN_FRONT, reason=reason)
         self.enqueue(waiting, (to, hold.participant))
 
     def revoke(self, command: fc.Revoke) -> fc.Outcome:

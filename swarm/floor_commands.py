@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Ask for the floor; for `on_behalf_of` if given. `observed_token`: pre-empt its holder if URGENT."""
+    """Ask for the floor; for `on_behalf_of` if given. `observed_token`: pre-empt its holder if URGENT.
+
+    `resume_token`: what the participant lost by a pre-emption; it is put at the front, once.
+    """
 
     participant: str
     request_id: str
@@ -25,6 +28,7 @@ class Request:
     on_behalf_of: str = ""
     reason: str = ""
     observed_token: int = 0
+    resume_token: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +41,14 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renew:
-    """Hold on for another lease; also takes up a grant."""
+    """Hold on for another lease; also takes up a grant.
+
+    `sounding`: since the last renewal it was audible, or it is only held back while somebody is listened to.
+    """
 
     participant: str
     token: int
+    sounding: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +140,49 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deny:
+    """Refuse what `participant` waits for, as the chair."""
+
+    by: str
+    participant: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantTo:
+    """Have `participant` served before all others, as the chair; `now`: in the place of the holder."""
+
+    by: str
+    participant: str
+    request_id: str
+    reason: str = ""
+    now: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mute:
+    """Keep `participant` from the floor, or let it ask again, as the chair."""
+
+    by: str
+    participant: str
+    muted: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """Say that a participant has died: what it had of the floor is over."""
+
+    participant: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backchannel:
+    """Ask to be audible for an acknowledgement, without the floor."""
+
+    participant: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """Let what is due happen."""
 
@@ -150,6 +201,11 @@ Command = (
     | Close
     | Open
     | Configure
+    | Deny
+    | GrantTo
+    | Mute
+    | Gone
+    | Backchannel
     | Tick
 )
 
@@ -182,7 +238,10 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The request was refused: "closed", "queue_full", "too_old" or "too_new"."""
+    """The request was refused: "closed", "queue_full", "muted", "too_old", "too_new", or as the chair said.
+
+    An acknowledgement: "off", "muted", "closed", "idle", "holds" or "busy"; its request id is empty.
+    """
 
     participant: str
     request_id: str
@@ -198,6 +257,14 @@ class Ended:
     state: RequestState
     token: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """The participant may be audible for an acknowledgement, for this long from the moment of the answer."""
+
+    participant: str
+    remaining_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +297,7 @@ class Invalid:
     what: str
 
 
-Outcome = Granted | Queued | Denied | Ended | Stale | Changed | Unchanged | Invalid
+Outcome = Granted | Queued | Denied | Ended | Lent | Stale | Changed | Unchanged | Invalid
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class FloorScript:
                 pipe.hgetall(key)
             cast("Any", pipe).zrange(self._keys[8], 0, -1, withscores=True)
             pipe.hgetall(self._keys[6])
+            pipe.hexists(self._keys[1], "session")
             found: list[Any] = await pipe.execute()
-        floor, queue, people, requests, ages, tokens = found
-        return decode_floor(floor, queue, people, requests, dict(ages), tokens)
+        floor, queue, people, requests, ages, tokens, session = found
+        return decode_floor(floor, queue, people, requests, dict(ages), tokens, session=bool(session))

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RequestState = Literal["queued", "granted", "denied", "withdrawn", "released", "revoked", "expired"]
+RequestState = Literal[
+    "pending", "queued", "granted", "denied", "withdrawn", "released", "revoked", "expired"
+]
+"""Pending is between being asked and being answered: only whoever asked can see it."""
 LIVE = ("queued", "granted")
 MAX_PEOPLE = 64
 """People who can hold the floor together, and observers of one of them."""
@@ -26,7 +29,18 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "person_lease_ms": (200, 60_000),
     "person_stale_ms": (1_000, 600_000),
     "tokens_kept": (16, 65_536),
+    "max_turn_ms": (0, 3_600_000),
+    "silent_ms": (0, 600_000),
+    "room_idle_ms": (0, 86_400_000),
+    "backchannel_ms": (0, 5_000),
 }
+"""Of each setting: the least and the most that it may be."""
+MAX_MUTED = 256
+"""Participants that can be muted at a time."""
+RESUMABLE = 16
+"""Holders that were pre-empted and may still ask to be put back at the front."""
+IN_FRONT, FIRST_OF_ALL = 1, 2
+"""Places before all who wait by priority: by a hand-over, a pre-emption or a return; and by the chair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,7 @@ class FloorSettings:
     take_up_ms: int = 1_000
     """A grantee who does not confirm within this is skipped."""
     grace_ms: int = 0
-    """What a holder gets to finish when an agent pre-empts it."""
+    """What a holder gets to finish when an agent pre-empts it, or when its turn has lasted too long."""
     max_queue: int = 256
     age_step_ms: int = 10_000
     """Waiting this long is worth one level of priority."""
@@ -54,6 +68,14 @@ class FloorSettings:
     """A person without words for this long does not hold the floor any more."""
     tokens_kept: int = 1_024
     """Tokens remembered at least, so that late reports can be checked."""
+    max_turn_ms: int = 60_000
+    """From a holder's first audio: when it is told to finish. 0: never."""
+    silent_ms: int = 15_000
+    """A holder that was not audible for this long loses the floor. 0: never; below the lease: the lease."""
+    room_idle_ms: int = 0
+    """When nobody held the floor, waited or spoke for this long, the session is closed. 0: never."""
+    backchannel_ms: int = 0
+    """How long an agent may be audible for an acknowledgement, without the floor. 0: not at all."""
 
     def __post_init__(self) -> None:
         for name, (low, high) in BOUNDS.items():
@@ -82,10 +104,14 @@ class Hold:
     """The holder knows of its grant, and so may be audible."""
     reason: str = ""
     """What the request said it was for."""
-    taken: bool = False
-    """Its first audio was reported."""
+    taken_ms: int = 0
+    """When its first audio was reported; 0 before."""
+    sounding_ms: int = 0
+    """When it was last known to be audible, or took up its grant."""
+    revoking: bool = False
+    """It keeps the floor until the end of the grace."""
     revoking_by: str = ""
-    """Who pre-empted it; it keeps the floor until the end of the grace."""
+    """Who pre-empted it; empty where its turn lasted too long."""
     revoking_reason: str = ""
 
 
@@ -97,8 +123,8 @@ class Waiting:
     request_id: str
     priority: int
     arrived_us: int
-    front: bool = False
-    """Served before all who did not pre-empt or were not yielded to."""
+    front: int = 0
+    """0, IN_FRONT or FIRST_OF_ALL: whoever has more of it is served first."""
     reason: str = ""
 
 
@@ -146,3 +172,14 @@ class Floor:
     """Arrival of the latest request that had to wait; arrivals never tie or fall."""
     requests: Mapping[str, Known] = field(default_factory=dict[str, Known])
     tokens: Mapping[int, str] = field(default_factory=dict[int, str])
+    muted: frozenset[str] = frozenset()
+    """Who may not hold the floor."""
+    preempted: Mapping[int, str] = field(default_factory=dict[int, str])
+    """Tokens that were pre-empted and may resume, to their request ids; at most RESUMABLE, the oldest go."""
+    backchannel_by: str = ""
+    """Who may be audible for an acknowledgement."""
+    backchannel_until_ms: int = 0
+    idle_since_ms: int = 0
+    """Since when nobody held the floor, waited or spoke; 0 where somebody does, or the setting is off."""
+    session: bool = False
+    """Something was recorded since the room was closed last."""

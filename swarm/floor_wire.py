@@ -17,7 +17,7 @@ SCRIPT_PARTS = ("floor_arguments.lua", "floor_rules.lua", "floor_requests.lua", 
 """Files of swarm/lua that make up the floor script, in order, after the append step."""
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
-_TOKENS = ("token", "observed_token")
+_TOKENS = ("token", "observed_token", "resume_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ def _outcome(tag: str, rest: Sequence[str], outlook: Outlook) -> fc.Outcome:
             return fc.Denied(who, request_id, reason)
         case "ended", who, request_id, state, token, reason:
             return fc.Ended(who, request_id, cast("RequestState", state), int(token), reason)
+        case "lent", who, remaining_ms:
+            return fc.Lent(who, int(remaining_ms))
         case ("stale",):
             return fc.Stale(outlook.token)
         case "changed", what, who, token:
@@ -100,8 +102,10 @@ def decode_floor(
     requests: Mapping[Any, Any],
     request_ages: Mapping[Any, float],
     tokens: Mapping[Any, Any],
+    *,
+    session: bool,
 ) -> Floor:
-    """Return the state that the floor's keys hold (the zset as member to score)."""
+    """Return the state that the floor's keys hold (the zset as member to score; is a session open)."""
     f = _texts(floor)
 
     def number(name: str) -> int:
@@ -119,7 +123,9 @@ def decode_floor(
             lease_ms=number("hold_lease_ms"),
             confirmed=f["confirmed"] == "1",
             reason=f["reason"],
-            taken=f["taken"] == "1",
+            taken_ms=number("taken_ms"),
+            sounding_ms=number("sounding_ms"),
+            revoking=f.get("revoking") == "1",
             revoking_by=f["revoking_by"],
             revoking_reason=f["revoking_reason"],
         )
@@ -138,7 +144,18 @@ def decode_floor(
             for request_id, entry in _texts(requests).items()
         },
         tokens={int(token): who for token, who in _texts(tokens).items()},
+        muted=frozenset(f.get("muted", "").split()),
+        preempted=_preempted(f.get("preempted", "")),
+        backchannel_by=f.get("backchannel_by", ""),
+        backchannel_until_ms=number("backchannel_until_ms"),
+        idle_since_ms=number("idle_since_ms"),
+        session=session,
     )
+
+
+def _preempted(text: str) -> dict[int, str]:
+    pairs = [each.split("=", 1) for each in text.split()]
+    return {int(token): request_id for token, request_id in pairs}
 
 
 def _waiting(who: str, entry: dict[str, Any]) -> Waiting:
@@ -147,7 +164,7 @@ def _waiting(who: str, entry: dict[str, Any]) -> Waiting:
         request_id=entry["request_id"],
         priority=int(entry["priority"]),
         arrived_us=int(entry["arrived_us"]),
-        front=entry["front"],
+        front=int(entry["front"]),
         reason=entry["reason"],
     )
 

@@ -10,6 +10,7 @@ from streams import events as ev
 from streams.connection import end_if_cancelled
 from streams.errors import StreamUnavailableError
 from swarm import floor_commands as fc
+from swarm.backchannel_right import BackchannelRight
 from swarm.grant import LAPSED, Grant, Lost
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Holdings:
         self._clock = clock
         self._margin_s = margin_s
         self._live: dict[int, Grant] = {}
+        self._lent: BackchannelRight | None = None
         self._over = 0
         self._over_how = Lost("stale")
 
@@ -80,6 +82,14 @@ class Holdings:
         self._spawn(self._renew(grant))
         return grant
 
+    def lend(self, participant: str, answer: Answer, remaining_ms: int) -> BackchannelRight:
+        """Return the right to an acknowledgement that an answer brought."""
+        until_s = answer.sent_s + remaining_ms / 1000 - min(self._margin_s, remaining_ms / 4000)
+        self._lent = BackchannelRight(
+            participant, from_s=answer.received_s, until_s=until_s, clock=self._clock
+        )
+        return self._lent
+
     def saw_token(self, token: int, holder: str) -> None:
         """Note that `token` was granted: whoever holds a lower one has lost it."""
         for grant in self.live:
@@ -88,6 +98,8 @@ class Holdings:
 
     def saw(self, recorded: Recorded) -> None:
         """Take note of an event of the floor."""
+        if isinstance(recorded.event, ev.ParticipantMuted) and recorded.event.muted:
+            self._muted(recorded.event.participant)
         token = recorded.token
         if token is None:
             return
@@ -111,6 +123,10 @@ class Holdings:
         """End every grant here, without a word to Redis."""
         for grant in self.live:
             grant.end(how)
+
+    def _muted(self, participant: str) -> None:
+        if self._lent is not None and self._lent.participant == participant:
+            self._lent.end()
 
     def _forget(self, grant: Grant) -> None:
         self._live.pop(grant.token, None)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from streams import events as ev
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from streams.events import Recorded
+    from swarm.backchannel_right import BackchannelRight
     from swarm.floor_link import Answer
     from swarm.floor_state import FloorSettings
     from swarm.grant import Grants
@@ -126,8 +128,13 @@ class TalkingStick(FloorClient):
         reason: str = "",
         timeout_s: float | None = None,
         observed_token: int | None = None,
+        resume_token: int | None = None,
+        on_position: Callable[[int], None] | None = None,
     ) -> AsyncGenerator[Grant]:
         """Hold the floor for the length of the body, once it is granted; renewed in the background.
+
+        `observed_token` and `resume_token` as in `request`. `on_position` is told the place in the queue,
+        from 1, whenever it changes; it must not block.
 
         Let your audio die away before the body ends: the release says that it has. Where the body fails or is
         cancelled, the next holder stays silent for the room's guard instead. The body is not told when the
@@ -137,7 +144,15 @@ class TalkingStick(FloorClient):
             FloorDeniedError: the request was refused, or ended without a grant.
             TimeoutError: not granted within `timeout_s`; the request is withdrawn.
         """
-        grant = await self._acquire(participant, priority, reason, timeout_s, observed_token)
+        wanted = fc.Request(
+            participant=participant.identity,
+            request_id="",
+            priority=int(participant.capped(priority)),
+            reason=reason,
+            observed_token=observed_token or 0,
+            resume_token=resume_token or 0,
+        )
+        grant = await self._acquire(wanted, timeout_s, on_position)
         tail_done = False
         try:
             yield grant
@@ -145,13 +160,21 @@ class TalkingStick(FloorClient):
         finally:
             await grant.release(tail_done=tail_done)
 
-    async def wait_granted(self, participant: Participant, request_id: str) -> Grant:
+    async def wait_granted(
+        self,
+        participant: Participant,
+        request_id: str,
+        *,
+        on_position: Callable[[int], None] | None = None,
+    ) -> Grant:
         """Wait for the grant of a request, and take it up. Redis may go away and come back meanwhile.
+
+        `on_position` is told the place in the queue, from 1, whenever it changes; it must not block.
 
         Raises:
             FloorDeniedError: the request ended otherwise, or is not known.
         """
-        with self._waiters.waiting(request_id, participant.identity) as waiter:
+        with self._waiters.waiting(request_id, participant.identity, on_position) as waiter:
             waiter.wake()
             return await self._wait(waiter, request_id)
 
@@ -164,6 +187,21 @@ class TalkingStick(FloorClient):
         grants = self._take_ups.open(participant.identity)
         self._spawning.spawn(self._take_ups.take_up_current(participant.identity))
         return grants
+
+    async def backchannel(self, participant: Participant) -> BackchannelRight | fc.Denied:
+        """Ask to be audible for an acknowledgement without the floor, for the room's `backchannel_ms`.
+
+        One at a time in the room, not renewed, ended when its owner is muted. Denied with "off" (the room
+        allows none), "muted", "closed", "idle" (there is nothing to acknowledge), "holds" or "busy".
+        """
+        answer = await self._lend(participant)
+        match answer.outcome:
+            case fc.Lent(participant=who, remaining_ms=remaining_ms):
+                return self._holdings.lend(who, answer, remaining_ms)
+            case fc.Denied() as denied:
+                return denied
+            case outcome:
+                raise AssertionError(f"no answer to a backchannel: {outcome!r}")
 
     def preempt_soon(self, person: str | Participant, observed_token: int, reason: str = "") -> None:
         """Have `preempt` called beside the caller; a failure is logged. Never waits."""
@@ -192,45 +230,35 @@ class TalkingStick(FloorClient):
 
     async def _acquire(
         self,
-        participant: Participant,
-        priority: Priority,
-        reason: str,
+        wanted: fc.Request,
         timeout_s: float | None,
-        observed_token: int | None,
+        on_position: Callable[[int], None] | None,
     ) -> Grant:
         async with asyncio.timeout(timeout_s):
             while True:
                 request_id = self.new_request_id()
                 try:
-                    grant = await self._ask_and_wait(
-                        participant, request_id, priority, reason, observed_token
-                    )
+                    grant = await self._ask_and_wait(replace(wanted, request_id=request_id), on_position)
                 except BaseException as error:
                     if isinstance(error, FloorDeniedError):
                         if error.reason in _ASK_AGAIN:
                             continue
                         raise
-                    await self._abandon(participant.identity, request_id)
+                    await self._abandon(wanted.participant, request_id)
                     raise
                 return grant
 
-    async def _ask_and_wait(
-        self,
-        participant: Participant,
-        request_id: str,
-        priority: Priority,
-        reason: str,
-        observed_token: int | None,
-    ) -> Grant:
-        with self._waiters.waiting(request_id, participant.identity) as waiter:
-            answer = await self._ask(participant, request_id, priority, reason, "", observed_token)
+    async def _ask_and_wait(self, wanted: fc.Request, on_position: Callable[[int], None] | None) -> Grant:
+        with self._waiters.waiting(wanted.request_id, wanted.participant, on_position) as waiter:
+            answer = await self._ask(wanted)
             match answer.outcome:
                 case fc.Granted() as granted:
                     return self._holdings.add(answer, granted)
-                case fc.Queued():
-                    return await self._wait(waiter, request_id)
+                case fc.Queued(position=position):
+                    waiter.stands_at(position, answer.outlook.now_us)
+                    return await self._wait(waiter, wanted.request_id)
                 case outcome:
-                    raise self._denied(participant.identity, request_id, outcome)
+                    raise self._denied(wanted.participant, wanted.request_id, outcome)
 
     async def _wait(self, waiter: Waiter, request_id: str) -> Grant:
         delays = backoff_s()
@@ -249,8 +277,8 @@ class TalkingStick(FloorClient):
             match answer.outcome:
                 case fc.Granted() as granted:
                     return self._holdings.add(answer, granted)
-                case fc.Queued():
-                    pass
+                case fc.Queued(position=position):
+                    waiter.stands_at(position, answer.outlook.now_us)
                 case outcome:
                     raise self._denied(waiter.participant, request_id, outcome)
 

@@ -31,9 +31,10 @@ _AWAY_S = 0.25
 class Waiter:
     """One request that waits in this process."""
 
-    def __init__(self, participant: str) -> None:
+    def __init__(self, participant: str, on_position: Callable[[int], None] | None = None) -> None:
         self.participant = participant
         self._hint = asyncio.Event()
+        self._on_position = on_position
 
     async def hint(self) -> None:
         """Return when it is time to ask again. A hint: the state is what counts."""
@@ -43,6 +44,9 @@ class Waiter:
     def wake(self) -> None:
         """Give the hint."""
         self._hint.set()
+
+    def stands_at(self, position: int, told_us: int) -> None:
+        """Take note of the place in the queue that an answer told, at `told_us` on Redis's clock."""
 
 
 class Waiters:
@@ -60,9 +64,11 @@ class Waiters:
         self._changed = asyncio.Event()
 
     @contextmanager
-    def waiting(self, request_id: str, participant: str) -> Generator[Waiter]:
-        """Have a request woken while the body runs."""
-        waiter = self._waiting[request_id] = Waiter(participant)
+    def waiting(
+        self, request_id: str, participant: str, on_position: Callable[[int], None] | None = None
+    ) -> Generator[Waiter]:
+        """Have a request woken while the body runs; `on_position` is told of each new place in the queue."""
+        waiter = self._waiting[request_id] = Waiter(participant, on_position)
         self._changed.set()
         try:
             yield waiter

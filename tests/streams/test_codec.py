@@ -147,6 +147,7 @@ def test_every_type_of_the_design_is_known() -> None:
         "FLOOR_CLOSED",
         "FLOOR_TAKEN",
         "FLOOR_REVOKING",
+        "FLOOR_LENT",
         "BID",
         "SPEECH_STARTED",
         "SPEECH_ENDED",
