@@ -1,0 +1,172 @@
+"""A holder is cancelled at each of its awaits, again and again: nothing may be left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from streams import keys
+from streams.connection import redis_client
+from swarm.floor_client import FloorState
+from swarm.floor_state import FloorSettings
+from swarm.participant import Participant
+from swarm.talking_stick import TalkingStick
+from tests.proofs.proof import Progress, Proof, Size
+from tests.proofs.record_check import RecordCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
+    from redis.asyncio import Redis
+
+PATIENT = FloorSettings(lease_ms=20_000, take_up_ms=20_000, guard_ms=0)
+"""Nothing lapses here, so what is free again was given back."""
+ADA, BOB = Participant("ada"), Participant("bob")
+Moment = Literal["waiting", "waking", "twice"]
+MOMENTS: tuple[Moment, ...] = ("waiting", "waking", "twice")
+CLEAN_LIMIT_S = 2.0
+SPARE_CONNECTIONS = 4
+"""Connections more than before that may be closing when the leaks are counted."""
+
+
+class CancelledAt:
+    """Awaits a coroutine and cancels the task at the `at`-th time that it gives up control.
+
+    `waiting`: while the future is open. `waking`: in the step in which the future is done, before the task
+    runs on: result and cancellation come together. `twice`: as waiting, and again while it cleans up.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, None], at: int, moment: Moment) -> None:
+        self._work = work
+        self._at = at
+        self._moment = moment
+        self.awaits = 0
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        steps = self._work.__await__()
+        error: BaseException | None = None
+        while True:
+            try:
+                future = next(steps) if error is None else steps.throw(error)
+            except StopIteration:
+                return
+            self.awaits += 1
+            if self.awaits == self._at or (self._moment == "twice" and self.awaits == self._at + 1):
+                self._cancel(future)
+            try:
+                yield future
+                error = None
+            except BaseException as raised:  # noqa: BLE001 - handed to the coroutine that it is meant for
+                error = raised
+
+    def _cancel(self, future: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if self._moment == "waking" and isinstance(future, asyncio.Future):
+            future.add_done_callback(lambda _: task.cancel())
+        else:
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+
+async def _hold(stick: TalkingStick) -> None:
+    async with stick.hold(ADA):
+        for _ in range(2):
+            await asyncio.sleep(0)
+
+
+async def _cancelled(stick: TalkingStick, at: int, moment: Moment, *, contended: bool) -> bool:
+    """Return whether it was over before its `at`-th await."""
+    work = CancelledAt(_hold(stick), at, moment)
+
+    async def run() -> None:
+        await work
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        if contended:
+            async with stick.hold(BOB):
+                task = tasks.create_task(run())
+                await asyncio.sleep(0.002)
+        else:
+            task = tasks.create_task(run())
+    return work.awaits < at
+
+
+async def cancellation(url: str, size: Size, say: Progress) -> Proof:
+    """Cancel at every await of acquire, hold and release, in every way, until it was done often enough."""
+    proof = Proof("cancellation")
+    redis, room = redis_client(url), f"cancel-{secrets.token_hex(3)}"
+    done = 0
+    deepest: dict[str, int] = {}
+    started_s = time.monotonic()
+    async with TalkingStick(redis, room, settings=PATIENT) as stick:
+        for contended in (False, True):
+            await _cancelled(stick, 1_000, "waiting", contended=contended)
+        tasks, descriptors = len(asyncio.all_tasks()), _descriptors()
+        clients = len(await redis.client_list())
+        busy = _busy(redis)
+        while done < size.cancellations and proof.holds:
+            say(f"cancellation: {done} of {size.cancellations}")
+            for contended in (False, True):
+                for moment in MOMENTS:
+                    at, over = 0, False
+                    while not over and at < 200 and done < size.cancellations and proof.holds:
+                        at += 1
+                        over = await _cancelled(stick, at, moment, contended=contended)
+                        done += 1
+                        where = f"{'contended' if contended else 'free'} floor, await {at}, {moment}"
+                        await _nothing_left(proof, stick, redis, busy, where)
+                    name = f"awaits, {'contended' if contended else 'free'} floor"
+                    deepest[name] = max(deepest.get(name, 0), at - 1)
+        await asyncio.sleep(0.1)
+        proof.expect(len(asyncio.all_tasks()) <= tasks, f"{len(asyncio.all_tasks())} tasks, were {tasks}")
+        left = len(await redis.client_list())
+        proof.expect(left <= clients + SPARE_CONNECTIONS, f"{left} connections, were {clients}")
+        open_now = _descriptors()
+        proof.expect(open_now <= descriptors + SPARE_CONNECTIONS, f"{open_now} files, were {descriptors}")
+    check = await _record(redis, room)
+    await redis.aclose()
+    for what in check.broken:
+        proof.expect(False, f"record: {what}")
+    lapsed = [end.grant.token for end in check.ends if end.type != "FLOOR_RELEASED"]
+    proof.expect(not lapsed, f"grants that nobody gave back: {lapsed[:5]}")
+    proof.expect(len(check.ends) == len(check.grants), "a grant without an end")
+    proof.figure("cancellations", done)
+    for name, awaits in deepest.items():
+        proof.figure(name, awaits)
+    proof.figure("grants", len(check.grants))
+    proof.figure("lost grants", len(lapsed) + len(check.grants) - len(check.ends), bound="0")
+    proof.figure("connections more than before", max(0, left - clients), bound=str(SPARE_CONNECTIONS))
+    proof.figure("tasks more than before", 0 if proof.holds else -1, bound="0")
+    proof.figure("duration", time.monotonic() - started_s, "s")
+    return proof
+
+
+async def _nothing_left(proof: Proof, stick: TalkingStick, redis: Redis, busy: int, where: str) -> None:
+    await stick._spawning.settle(CLEAN_LIMIT_S)
+    status = await stick.status()
+    proof.expect(status.state is FloorState.IDLE, f"{where}: the floor is {status.state} by {status.holder}")
+    proof.expect(not status.queue, f"{where}: {status.queue} left in the queue")
+    proof.expect(not stick._holdings.live, f"{where}: a live grant is left")
+    proof.expect(not stick._waiters._waiting, f"{where}: a waiter is left")
+    proof.expect(_busy(redis) <= busy, f"{where}: {_busy(redis)} connections in use, were {busy}")
+
+
+async def _record(redis: Redis, room: str) -> RecordCheck:
+    check, after = RecordCheck(), "-"
+    while entries := await redis.xrange(keys.stream(room), min=after, count=5000):
+        for entry_id, fields in entries:
+            check.feed(entry_id, fields)
+        after = "(" + entries[-1][0]
+    return check
+
+
+def _busy(redis: Redis) -> int:
+    pool: Any = redis.connection_pool
+    return len(pool._in_use_connections)
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
