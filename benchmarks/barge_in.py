@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import random
 import sys
@@ -78,6 +79,11 @@ async def measure(names: Sequence[str], *, runs: int, trials: int, seed: int) ->
         speeches = stimuli()
         gc.collect()
         gc.freeze()
+        say("a trial of each that does not count")
+        for stage in stages:
+            with contextlib.suppress(ContenderError, TimeoutError):
+                await stage.trial(speeches[0], SPEAKS_S[0])
+            stage.rest_after(TAIL_S)
         for run in range(runs):
             await beside.measure()
             done: list[Trial] = []
@@ -91,7 +97,7 @@ async def measure(names: Sequence[str], *, runs: int, trials: int, seed: int) ->
                         say(f"  {measured.failures[-1]}")
                     else:
                         done.append(trial)
-                    asyncio.get_running_loop().call_later(TAIL_S, stage.rest)
+                    stage.rest_after(TAIL_S)
                 say(f"run {run + 1} of {runs}, {speech.name}: " + _briefly(done[-len(stages) :]))
             measured.runs.append(done)
             await asyncio.sleep(TAIL_S)

@@ -88,6 +88,7 @@ class Stage:
         self.name = name
         self._server = server
         self._rested_s = 0.0
+        self._resting: asyncio.TimerHandle | None = None
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -120,19 +121,28 @@ class Stage:
 
     def rest(self) -> None:
         """Send and record nothing until the next trial: what is idle should not take the others' time."""
+        if self._resting is not None:
+            self._resting.cancel()
+        self._resting = None
         self.person.live = self.listener.recording = False
         self.listener.clear()
         self._rested_s = time.monotonic()
 
+    def rest_after(self, delay_s: float) -> None:
+        """Rest when the trial's tail is over, or when the next one begins."""
+        self._resting = asyncio.get_running_loop().call_later(delay_s, self.rest)
+
     async def trial(self, speech: Speech, speaks_for_s: float) -> Trial:
         """Let the person say `speech` after the agent has been audible for `speaks_for_s`.
 
-        `rest` has to follow, TAIL_S later; another stage's trial may begin meanwhile.
+        `rest_after` has to follow; another stage's trial may begin meanwhile.
 
         Raises:
             ContenderError: the contender failed.
             TimeoutError: the agent did not become audible.
         """
+        if self._resting is not None:
+            self.rest()
         await asyncio.sleep(max(0.0, self._rested_s + SETTLE_S - time.monotonic()))
         self.person.stay_in(speech.room_tone())
         self.person.live = self.listener.recording = True
