@@ -18,15 +18,17 @@ from tests.proofs.proof import Progress, Proof, Size
 from tests.proofs.record_check import RecordCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator
 
     from redis.asyncio import Redis
 
 PATIENT = FloorSettings(lease_ms=20_000, take_up_ms=20_000, guard_ms=0)
 """Nothing lapses here, so what is free again was given back."""
 ADA, BOB = Participant("ada"), Participant("bob")
-Moment = Literal["waiting", "waking", "twice"]
-MOMENTS: tuple[Moment, ...] = ("waiting", "waking", "twice")
+Moment = Literal["waiting", "waking", "twice", "timed"]
+MOMENTS: tuple[Moment, ...] = ("waiting", "waking", "twice", "timed")
+TIMED_STEP_S = 0.000_1
+TIMED_STEPS = 40
 CLEAN_LIMIT_S = 2.0
 SPARE_CONNECTIONS = 4
 """Connections more than before that may be closing when the leaks are counted."""
@@ -37,12 +39,14 @@ class CancelledAt:
 
     `waiting`: while the future is open. `waking`: in the step in which the future is done, before the task
     runs on: result and cancellation come together. `twice`: as waiting, and again while it cleans up.
+    `timed`: `at` times TIMED_STEP_S after the first, wherever it is by then.
     """
 
     def __init__(self, work: Coroutine[Any, Any, None], at: int, moment: Moment) -> None:
         self._work = work
         self._at = at
         self._moment = moment
+        self._hits = {"twice": (at, at + 1), "timed": (1,)}.get(moment, (at,))
         self.awaits = 0
 
     def __await__(self) -> Generator[Any, Any, None]:
@@ -54,12 +58,12 @@ class CancelledAt:
             except StopIteration:
                 return
             self.awaits += 1
-            if self.awaits == self._at or (self._moment == "twice" and self.awaits == self._at + 1):
+            if self.awaits in self._hits:
                 self._cancel(future)
             try:
                 yield future
                 error = None
-            except BaseException as raised:  # noqa: BLE001 - handed to the coroutine that it is meant for
+            except BaseException as raised:  # handed to whom it is meant for
                 error = raised
 
     def _cancel(self, future: Any) -> None:
@@ -67,6 +71,8 @@ class CancelledAt:
         assert task is not None
         if self._moment == "waking" and isinstance(future, asyncio.Future):
             future.add_done_callback(lambda _: task.cancel())
+        elif self._moment == "timed":
+            asyncio.get_running_loop().call_later(self._at * TIMED_STEP_S, task.cancel)
         else:
             asyncio.get_running_loop().call_soon(task.cancel)
 
@@ -87,15 +93,20 @@ async def _cancelled(stick: TalkingStick, at: int, moment: Moment, *, contended:
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         if contended:
             async with stick.hold(BOB):
-                task = tasks.create_task(run())
+                tasks.create_task(run())
                 await asyncio.sleep(0.002)
         else:
-            task = tasks.create_task(run())
-    return work.awaits < at
+            tasks.create_task(run())
+    return at >= TIMED_STEPS if moment == "timed" else work.awaits < at
 
 
-async def cancellation(url: str, size: Size, say: Progress) -> Proof:
-    """Cancel at every await of acquire, hold and release, in every way, until it was done often enough."""
+async def cancellation(
+    url: str, size: Size, say: Progress, meddle: Callable[[TalkingStick], None] = lambda stick: None
+) -> Proof:
+    """Cancel at every await of acquire, hold and release, in every way, until it was done often enough.
+
+    `meddle` may put a fault into the stick, to see that it is found.
+    """
     proof = Proof("cancellation")
     redis, room = redis_client(url), f"cancel-{secrets.token_hex(3)}"
     done = 0
@@ -104,6 +115,7 @@ async def cancellation(url: str, size: Size, say: Progress) -> Proof:
     async with TalkingStick(redis, room, settings=PATIENT) as stick:
         for contended in (False, True):
             await _cancelled(stick, 1_000, "waiting", contended=contended)
+        meddle(stick)
         tasks, descriptors = len(asyncio.all_tasks()), _descriptors()
         clients = len(await redis.client_list())
         busy = _busy(redis)
@@ -118,6 +130,8 @@ async def cancellation(url: str, size: Size, say: Progress) -> Proof:
                         done += 1
                         where = f"{'contended' if contended else 'free'} floor, await {at}, {moment}"
                         await _nothing_left(proof, stick, redis, busy, where)
+                    if moment == "timed":
+                        continue
                     name = f"awaits, {'contended' if contended else 'free'} floor"
                     deepest[name] = max(deepest.get(name, 0), at - 1)
         await asyncio.sleep(0.1)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import time
 from typing import TYPE_CHECKING
 
 from streams.connection import redis_client
 from streams.errors import StreamUnavailableError
 from swarm.errors import FloorDeniedError
-from swarm.floor_state import FloorSettings
 from swarm.participant import EXPERT, Participant, Priority
 from swarm.talking_stick import TalkingStick
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from swarm.floor_state import FloorSettings
     from swarm.grant import Grant
 
 FENCED = """
@@ -56,14 +57,17 @@ def contend(
     rounds: int,
     priorities: tuple[int, ...],
     fenced: bool,
+    start_s: float = 0.0,
 ) -> None:
-    """Take turns until `rounds` are done (0: for ever) or SIGTERM comes.
+    """Take turns from the monotonic `start_s` until `rounds` are done (0: for ever) or SIGTERM comes.
 
     With `fenced` each turn writes twice, also where the grant says that it is over: a careless holder, whom
     only the resource can stop.
     """
     asyncio.run(
-        _contend(url, room, process, contenders, settings, hold_s, think_s, rounds, priorities, fenced)
+        _contend(
+            url, room, process, contenders, settings, hold_s, think_s, rounds, priorities, fenced, start_s
+        )
     )
 
 
@@ -78,6 +82,7 @@ async def _contend(
     rounds: int,
     priorities: tuple[int, ...],
     fenced: bool,
+    start_s: float,
 ) -> None:
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
@@ -105,6 +110,7 @@ async def _contend(
 
     async with TalkingStick(redis, room, settings=settings) as stick:
         await redis.sadd(ready_key(room), process)
+        await asyncio.sleep(start_s - time.monotonic())
         async with asyncio.TaskGroup() as tasks:
             for n in range(contenders):
                 who = Participant(f"{process}-{n}", role=EXPERT)

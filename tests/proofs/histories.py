@@ -1,4 +1,4 @@
-"""Histories of clients that use one floor at the same time, recorded on a real server, and what checks say."""
+"""Histories of clients that use one floor at once, recorded on a real server, and what the checks say."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STEPS_S = (10, -10, 10, -10, 1, -1)
 
 
 def stepping(text: str) -> str:
-    """Return the floor script on a clock that runs with the server's, and that CLOCK sets forward and back."""
+    """Return the floor script on the server's clock, set forward and back by CLOCK."""
     shown = "redis.call('TIME')"
     assert text.count(shown) == 1
     clock = f"""

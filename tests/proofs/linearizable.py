@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from swarm.floor import decide
 
 if TYPE_CHECKING:
+    from streams.events import Event
     from swarm.floor_commands import Command, Outcome
     from swarm.floor_state import Floor
     from swarm.floor_wire import Outlook
-    from streams.events import Event
 
 MOST_STEPS = 300_000
 

@@ -1,4 +1,4 @@
-"""Faults put into the floor script on purpose, each of which a named check of concurrent histories has to find."""
+"""Faults put into the floor script on purpose: each has to be found by named checks of concurrent histories."""
 
 from __future__ import annotations
 
@@ -114,9 +114,7 @@ MUTANTS = (
 async def found(clients: list[Redis], mutant: Mutant, histories: int) -> tuple[dict[str, str], int]:
     """Return what each check finds in up to so many histories, until those named have found it."""
     right = source()
-    assert right.count(mutant.right) == 1, (
-        f"{mutant.name}: its place in the script is {right.count(mutant.right)}"
-    )
+    assert right.count(mutant.right) == 1, f"{mutant.name}: its place in the script is not found"
     text = stepping(right.replace(mutant.right, mutant.wrong))
     faults: dict[str, str] = {}
     for seed in range(histories):

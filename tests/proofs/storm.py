@@ -206,7 +206,7 @@ async def _weigh(proof: Proof, state: Storm, witness: Witness, settings: FloorSe
         stall_ms = witness.worst_ms(hit.at_s, hit.at_s + took_ms / 1000 + 0.1)
         proof.expect(
             took_ms <= settings.lease_ms + LATE_MS + stall_ms,
-            f"{hit.what} of {hit.token}: taken over after {took_ms} ms (the machine stalled {stall_ms:.0f} ms)",
+            f"{hit.what} of {hit.token}: taken over after {took_ms} ms (machine: {stall_ms:.0f} ms)",
         )
     expired = [end for end in check.ends if end.type == "FLOOR_EXPIRED"]
     lateness = [float(end.at_ms - end.due_ms) for end in expired]
