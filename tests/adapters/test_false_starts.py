@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.engines.person import read_speech
+
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
+AUDIO = Path(__file__).parent.parent / "data" / "audio"
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,17 @@ async def test_without_speech_ours_start_no_more_often_than_silero_does(benchmar
     assert ours <= silero
     assert result.minus_silero <= 0
     assert (ours, silero) == tuple(map(sum, zip(*result.by_kind.values(), strict=True)))
+
+
+@pytest.mark.parametrize("recording", ["jfk", "ps_goforward", "ps_numbers", "ps_librivox_0890"])
+def test_a_microphone_that_is_switched_on_in_a_noisy_room_is_no_speech(
+    benchmark: Any, recording: str
+) -> None:
+    tone = read_speech(AUDIO / f"{recording}.wav").room_tone().samples
+    for shift in range(8):
+        muted = np.zeros(benchmark.FRAME * (100 + shift), dtype=np.int16)
+        room = np.resize(np.roll(tone, shift * len(tone) // 8), 2 * benchmark.HZ)
+        assert benchmark.our_starts(np.concatenate((muted, room))) == []
 
 
 async def test_short_soft_words_in_a_noisy_room_are_found_and_sooner(benchmark: Any) -> None:
