@@ -29,13 +29,16 @@ class Figure:
     runs: Sequence[float | None] = ()
     """The same number of each run by itself: their spread says how far to trust it."""
     goal: float | None = None
-    """At most so much."""
+    """At most so much; at least, with `at_least`."""
+    at_least: bool = False
     note: str = ""
 
     @property
     def met(self) -> bool | None:
         """Whether the goal is met; None without one, or without a value."""
-        return None if self.goal is None or self.value is None else self.value <= self.goal
+        if self.goal is None or self.value is None:
+            return None
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
 
     def document(self) -> dict[str, Any]:
         """As `--json` gives it."""
@@ -49,6 +52,7 @@ class Figure:
             document["runs"] = [rounded(run) for run in self.runs]
         if self.goal is not None:
             document["goal"] = self.goal
+            document["goal_is"] = "at least" if self.at_least else "at most"
         if self.note:
             document["note"] = self.note
         return document
@@ -58,7 +62,8 @@ class Figure:
         shown = f"{_text(self.value)} {self.unit}".strip()
         line = f"  {self.name:42s} {shown:>14s}"
         if self.goal is not None:
-            line += f"   goal <= {self.goal:g}: {_VERDICTS[self.met]}"
+            sign = ">=" if self.at_least else "<="
+            line += f"   goal {sign} {self.goal:g}: {_VERDICTS[self.met]}"
         runs = [run for run in self.runs if run is not None]
         if len(runs) > 1:
             line += f"   runs {min(runs):.4g} .. {max(runs):.4g}"
