@@ -173,7 +173,7 @@ async def fairness(url: str, size: Size, say: Progress) -> Proof:
 
 
 def weigh_mixed(proof: Proof, found: Contest, contenders: int) -> None:
-    """Nobody is overtaken within a priority, ageing decides between them, and the lowest waits so long at most.
+    """Nobody is overtaken within a priority, ageing decides between them, the lowest waits so long at most.
 
     Whoever asks 4 age steps later than the lowest comes after it, at whatever priority; each contender waits
     once, so that at most all the others are served before it from then on.

@@ -1,4 +1,4 @@
-"""Faults put into the floor script on purpose: each has to be found by named checks of concurrent histories."""
+"""Faults put into the floor script on purpose: named checks of concurrent histories have to find each."""
 
 from __future__ import annotations
 
