@@ -214,13 +214,14 @@ class FloorLent(Event):
 
 
 class Bid(Event):
-    """An agent scored how much it wants to speak."""
+    """An agent scored how much it wants to speak; `late` in the envelope if that came too late to count."""
 
     type: Literal["BID"] = "BID"
     participant: str
-    score: float = Field(ge=0.0, le=1.0)
+    score: float = Field(ge=0.0, le=10.0)
     reason: str
     turn_id: str = ""
+    """The speech that is to be answered."""
 
 
 class SpeechStarted(Event):

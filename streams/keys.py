@@ -101,6 +101,16 @@ def roster(room: str) -> str:
     return f"swarm:{{{room}}}:roster"
 
 
+def allocation(room: str) -> str:
+    """Hash setting to JSON value: how the room decides who answers a person."""
+    return f"swarm:{{{room}}}:allocation"
+
+
+def turns(room: str) -> str:
+    """Hash turn to JSON: the bids for the last turns and who was chosen. With a time to live."""
+    return f"swarm:{{{room}}}:turns"
+
+
 def hub_control(hub_id: str) -> str:
     """Stream with a time to live: an entry ends the blocked read of one process."""
     return f"swarm:hub:{hub_id}:control"

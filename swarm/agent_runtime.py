@@ -19,6 +19,8 @@ from host_agent.ports import Prompt
 from streams import events as ev
 from streams.vocabulary import Decision, ParticipantKind, Verdict
 from swarm.allocation import Candidate, first_named
+from swarm.allocation_history import TURN_ID_PREFIX
+from swarm.allocation_turns import turn_of
 from swarm.participant import Participant, Priority
 from swarm.speech_book import SpeechBook
 
@@ -48,21 +50,6 @@ MAX_PROMPTS = 16
 MAX_HEARD = 40
 _SENTENCE_END = re.compile(r"[.?!]\s+")
 GO_ON = "You have the floor. Answer what was said last."
-TURN_PREFIX = "answer to "
-"""Begins the reason of a request that is made for a person's turn; the person's name follows."""
-
-TURN_ID_PREFIX = "turn:"
-"""Begins the id of such a request; the record's name of the speech follows."""
-
-
-def turn_reason(person: str) -> str:
-    """Return the reason of a request that answers a turn of `person`."""
-    return TURN_PREFIX + person
-
-
-def turn_of(reason: str) -> str:
-    """Return whose turn a request answers, by its reason; empty where it answers none."""
-    return reason.removeprefix(TURN_PREFIX) if reason.startswith(TURN_PREFIX) else ""
 
 
 def last_sentence(text: str) -> str:

@@ -67,3 +67,13 @@ class InvalidCommandError(SwarmError):
         super().__init__(f"{command}: {what} makes no sense")
         self.command = command
         self.what = what
+
+
+class InvalidBidError(SwarmError):
+    """A bid for a turn that makes no sense; `what` says why."""
+
+    def __init__(self, *, participant: str, score: object, what: str) -> None:
+        super().__init__(f"bid {str(score)[:40]!r} of {participant!r}: {what}")
+        self.participant = participant
+        self.score = score
+        self.what = what

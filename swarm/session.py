@@ -13,17 +13,17 @@ from redis.exceptions import RedisError
 
 from adapters.ears import Ears
 from host_agent.interruption import InterruptionHandlerConfig, judge_factory
-from streams import events as ev
 from streams.background import Background
 from streams.conversation_stream import ConversationStream
 from streams.errors import StreamError
 from streams.hub import StreamHub
 from streams.outbox import Outbox
 from streams.vocabulary import BargeInMode, ParticipantKind
-from swarm.agent_runtime import AgentRuntime, turn_reason
-from swarm.allocation import Candidate, choose
+from swarm.agent_runtime import AgentRuntime
+from swarm.allocator import TurnAllocator
+from swarm.bidders import Bidders
+from swarm.bids import Bids
 from swarm.floor_calls import FloorCalls
-from swarm.participant import CHAIR, Participant, Priority
 from swarm.people import PeopleWatch
 from swarm.roster import HEARTBEAT_S, Roster
 from swarm.scribe import Scribe
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from host_agent.ports import Record, SpeechOutput
     from host_agent.universal_host_agent import UniversalHostAgent
     from streams.events import Recorded
-    from swarm.scribe import Turn
+    from swarm.allocation_scores import Scorer
+    from swarm.allocation_settings import AllocationSettings
 
 CLOSE_LIMIT_S = 1.5
 OPEN_LIMIT_S = 10.0
@@ -59,6 +60,8 @@ class AgentSpec:
     """From the last sample handed over to the release: what the listeners' jitter buffers still hold."""
     hand_over: bool = True
     """Whether naming another agent in a turn passes the stick to it."""
+    scorer: Scorer | None = None
+    """How much it wants to answer a turn, where the room decides by bids; None: by its name and its role."""
 
 
 class SwarmSession:
@@ -66,7 +69,8 @@ class SwarmSession:
 
     `connect` makes an agent's connection to the room by its name. People are all participants that the roster
     does not know as agents. The agents of one session share their ears and the `recogniser`; without one,
-    speech over an agent's is judged by duration and energy.
+    speech over an agent's is judged by duration and energy. `allocation` says which agent answers a person's
+    turn; the first session of a room that says so decides it for all, `session.allocation.change` later.
 
     Raises (on entering):
         RoomUnavailableError: the room cannot be joined.
@@ -82,6 +86,7 @@ class SwarmSession:
         connect: Callable[[str], Room],
         recogniser: Recogniser | None = None,
         interruption: InterruptionHandlerConfig | None = None,
+        allocation: AllocationSettings | None = None,
         on_event: Callable[[Recorded], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -103,9 +108,17 @@ class SwarmSession:
         self.ears = Ears(is_person=self.roster.is_person, recogniser=recogniser, clock=clock)
         self.agents: dict[str, AgentRuntime] = {}
         self._judge = judge_factory(interruption or InterruptionHandlerConfig())
-        self._last_holder: str | None = None
-        self._waved_off_ms: dict[str, int] = {}
-        """When a person's speech over an agent's was last taken for no interruption."""
+        bids = Bids(redis, room)
+        self.allocation = TurnAllocator(
+            self.stream,
+            stick=self.stick,
+            roster=self.roster,
+            bids=bids,
+            bidders=Bidders(bids, {spec.name: spec.scorer for spec in agents}, self.outbox),
+            process=self.process,
+            settings=allocation,
+            clock=clock,
+        )
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -122,6 +135,7 @@ class SwarmSession:
             await self.hub.watch(self.room, self._take)
             for spec in self._specs:  # again: who joined between the first time and the watch is in neither
                 await self.roster.beat(spec.name, ParticipantKind.AGENT, spec.role)
+            await stack.enter_async_context(self.allocation)
             for room in rooms:
                 await room.connect()
                 stack.push_async_callback(room.aclose)
@@ -158,7 +172,7 @@ class SwarmSession:
 
     async def _run(self) -> None:
         scribe = Scribe(
-            self.stream, hub=self.hub, process=self.process, on_turn=self._answer, clock=self._clock
+            self.stream, hub=self.hub, process=self.process, on_turn=self.allocation.answer, clock=self._clock
         )
         people = PeopleWatch(stick=self.stick, scribe=scribe, calls=self._calls)
         scribe.on_done = people.turn_done
@@ -174,25 +188,6 @@ class SwarmSession:
                         tasks.create_task(runtime.run())
             finally:
                 people.close()
-
-    async def _answer(self, turn: Turn) -> None:
-        """Ask for the floor on behalf of the agent that answers a person's turn; a backchannel is none."""
-        if self._waved_off_ms.get(turn.person, 0) >= turn.onset_ms:
-            return
-        agents = [
-            Candidate(member.identity, member.role)
-            for member in self.roster.members()
-            if member.kind is ParticipantKind.AGENT
-        ]
-        choice = choose(turn.text, agents, last_holder=self._last_holder)
-        if choice is not None:
-            await self.stick.request(
-                Participant(self.process, ParticipantKind.AGENT, CHAIR),
-                on_behalf_of=choice.identity,
-                priority=Priority.HIGH,
-                request_id=turn.request_id,
-                reason=turn_reason(turn.person),
-            )
 
     async def _beat(self) -> None:
         """Say that the agents are alive, and let a lease lapse that nobody waits for."""
@@ -216,15 +211,7 @@ class SwarmSession:
 
     def _take(self, entry: Recorded) -> None:
         self.roster.feed(entry)
-        match entry.event:
-            case ev.FloorGranted(participant=who):
-                self._last_holder = who
-            case ev.Backchannel(by=who) | ev.FalseInterruption(by=who):
-                self._waved_off_ms[who] = entry.occurred_ms
-            case ev.Interruption(interruptor=who):
-                self._waved_off_ms.pop(who, None)
-            case _:
-                pass
+        self.allocation.feed(entry)
         for runtime in self.agents.values():
             runtime.feed(entry)
         if self._on_event is not None:
