@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from streams import keys, rooms
 from streams.errors import InvalidEventError, StreamUnavailableError
 from streams.vocabulary import ParticipantKind
+from swarm import floor_commands as fc
 from swarm import settings
 from swarm.errors import InvalidCommandError, NotPermittedError, SettingError, StaleTokenError
 from swarm.floor_cli import shown
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from swarm.floor_client import FloorStatus
+    from swarm.floor_status import FloorStatus
 
     Act = Callable[[FloorClient], Awaitable[Answer]]
 
@@ -217,6 +218,33 @@ async def configure(floor: FloorClient, by: Participant, changes: dict[str, int]
     changed = await floor.configure(by, wanted)
     text = ", ".join(f"{name} is {value}" for name, value in changes.items())
     return Answer(text, fields={"changed": changed, "settings": wanted.as_dict()})
+
+
+async def grant(floor: FloorClient, by: Participant, heir: str, reason: str, *, now: bool) -> Answer:
+    """Have `heir` served before all others."""
+    await floor.status()  # the clock that a new request id needs comes with the answer
+    found = await floor.grant_to(by, heir, reason=reason, now=now)
+    if isinstance(found, fc.Unchanged):
+        return _nothing(f"{shown.safe(heir)} holds the floor already", found.reason)
+    return shown.outcome(found, by.identity)
+
+
+async def deny(floor: FloorClient, by: Participant, whom: str, reason: str) -> Answer:
+    """Refuse what `whom` waits for."""
+    if not await floor.deny(by, whom, reason=reason):
+        return _nothing(f"{shown.safe(whom)} does not wait for the floor", "not_waiting")
+    return Answer(f"{shown.safe(whom)} is denied the floor", fields={"changed": True, "participant": whom})
+
+
+async def mute(floor: FloorClient, by: Participant, whom: str, *, muted: bool) -> Answer:
+    """Keep `whom` from the floor, or let it ask again."""
+    changed = await floor.mute(by, whom, muted=muted)
+    if not changed and muted and whom not in (await floor.status()).muted:
+        return _nothing(f"{shown.safe(whom)} cannot be muted: too many are", "too_many")
+    state = "muted" if muted else "not muted"
+    before = "" if changed else " (was so before)"
+    fields = {"changed": changed, "participant": whom, "muted": muted}
+    return Answer(f"{shown.safe(whom)} is {state}{before}", fields=fields)
 
 
 def parsed_settings(assignments: list[str]) -> dict[str, int]:

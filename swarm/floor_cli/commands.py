@@ -1,8 +1,7 @@
-"""The commands of `swarm floor`. Thin: options in, one async function called, one answer told."""
+"""The commands of `swarm floor` that anybody gives. Thin: options in, one async function called."""
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,32 +9,33 @@ import typer
 
 from swarm import logs
 from swarm.errors import SettingError
+from swarm.floor_cli import chair_commands
+from swarm.floor_cli.options import (
+    As,
+    Json,
+    New,
+    Reason,
+    Role,
+    Room,
+    Token,
+    Who,
+    act,
+    document,
+    leave_with,
+    tell,
+)
 
 if TYPE_CHECKING:
-    from swarm.floor_cli.calls import Act
     from swarm.floor_cli.shown import Answer
 
 _HELP = """Look at the floor of a room and act on it, as a participant or as the chair (needs REDIS_URL).
 
-Exit codes: 0 done; 3 the floor said no, or there was nothing of the kind (the reason is told); 2 a wrong
-option, an unknown room, or a role that may not; 1 Redis went away; 130 and 143 stopped by Ctrl-C and SIGTERM.
+Exit codes: 0, done. 1, Redis went away. 2, a wrong option, an unknown room, or a role that may not.
+
+3, the floor said no, or there was nothing of the kind: the answer says why. 130 and 143, stopped by a signal.
 """
 
 app = typer.Typer(no_args_is_help=True, help=_HELP)
-
-Room = Annotated[str, typer.Argument(help="Name of the room.", metavar="ROOM")]
-Who = Annotated[str, typer.Argument(help="The participant it is about.", metavar="NAME")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")]
-As = Annotated[str, typer.Option("--as", help="Who acts: the participant's identity.")]
-AsChair = Annotated[str, typer.Option("--as", help="Who acts, as the record shall name it.")]
-Role = Annotated[str, typer.Option(help="Role of who acts: host, chair, expert, guest, observer, any other.")]
-ChairRole = Annotated[str, typer.Option("--role", help="Role of who acts: chair or host.")]
-Reason = Annotated[str, typer.Option(help="Why; goes on the record.")]
-Token = Annotated[
-    int | None, typer.Option(min=1, help="Only if this is the current token; without it, whichever is.")
-]
-
-_CHAIR = "operator"
 
 
 @app.command()
@@ -45,7 +45,7 @@ def status(ctx: typer.Context, room: Room, as_json: Json = False) -> None:
 
     found = ctx.obj.run(calls.look(room))
     if as_json:
-        _document(shown.status_document(room, found))
+        document(shown.status_document(room, found))
     else:
         from rich.console import Console
 
@@ -60,7 +60,8 @@ def request(
     room: Room,
     by: As,
     command: Annotated[
-        list[str] | None, typer.Argument(help="With --wait: what to run while the floor is held.")
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="With --wait: what to run while the floor is held."),
     ] = None,
     role: Role = "",
     priority: Annotated[str, typer.Option(help="lowest, low, normal, high or urgent.")] = "normal",
@@ -83,14 +84,16 @@ def request(
     hold_s: Annotated[
         float | None, typer.Option("--hold", min=0, help="With --wait: release after so many seconds.")
     ] = None,
-    new: Annotated[bool, typer.Option("--new", help="Open the room if there is none.")] = False,
+    new: New = False,
     as_json: Json = False,
 ) -> None:
     """Ask for the floor.
 
-    Without --wait a grant lasts one lease. With --wait it is renewed; Ctrl-C releases it, or withdraws the
-    request, at once. COMMAND (after --) runs while it is held, finds its token in SWARM_FLOOR_TOKEN, is ended
-    when the floor is lost, and its exit code is returned; its output goes to stderr.
+    Without --wait a grant lasts one lease; with it the grant is renewed, and released at once on Ctrl-C.
+
+    COMMAND (after --) runs while the floor is held, its token in SWARM_FLOOR_TOKEN. Its exit code counts.
+
+    What it writes goes to stderr. It is ended where the floor is lost, and the exit code is then 3.
     """
     logs.show("warning")
     from swarm.floor_cli import calls, holding
@@ -113,11 +116,11 @@ def request(
     if wait:
 
         def say(answer: Answer) -> None:
-            _tell(answer, room, "request", as_json)
+            tell(answer, room, "request", as_json)
 
-        _exit(ctx.obj.run(holding.request_and_hold(room, asked, say, new=new)))
+        leave_with(ctx.obj.run(holding.request_and_hold(room, asked, say, new=new)))
     else:
-        _act(ctx, room, "request", as_json, lambda floor: holding.request(floor, asked), new=new)
+        act(ctx, room, "request", as_json, lambda floor: holding.request(floor, asked), new=new)
 
 
 @app.command()
@@ -134,7 +137,7 @@ def withdraw(
     from swarm.floor_cli import calls
 
     who = calls.participant(by, role)
-    _act(ctx, room, "withdraw", as_json, lambda floor: calls.withdraw(floor, who, request_id, reason))
+    act(ctx, room, "withdraw", as_json, lambda floor: calls.withdraw(floor, who, request_id, reason))
 
 
 @app.command()
@@ -151,7 +154,7 @@ def release(
     from swarm.floor_cli import calls
 
     who = calls.participant(by, role)
-    _act(ctx, room, "release", as_json, lambda floor: calls.release(floor, who, token, None, reason))
+    act(ctx, room, "release", as_json, lambda floor: calls.release(floor, who, token, None, reason))
 
 
 @app.command("yield")
@@ -169,74 +172,7 @@ def yield_to(
     from swarm.floor_cli import calls
 
     who, heir = calls.participant(by, role), calls.checked(to, "NAME")
-    _act(ctx, room, "yield", as_json, lambda floor: calls.release(floor, who, token, heir, reason))
-
-
-@app.command()
-def revoke(
-    ctx: typer.Context,
-    room: Room,
-    by: AsChair = _CHAIR,
-    role: ChairRole = "chair",
-    token: Token = None,
-    reason: Reason = "",
-    as_json: Json = False,
-) -> None:
-    """Take the floor from its holder, as the chair."""
-    from swarm.floor_cli import calls
-
-    who = calls.participant(by, role)
-    _act(ctx, room, "revoke", as_json, lambda floor: calls.revoke(floor, who, token, reason))
-
-
-@app.command()
-def close(
-    ctx: typer.Context,
-    room: Room,
-    by: AsChair = _CHAIR,
-    role: ChairRole = "chair",
-    reason: Reason = "",
-    as_json: Json = False,
-) -> None:
-    """Serve no request until the floor is opened, as the chair; the holder keeps it."""
-    from swarm.floor_cli import calls
-
-    who = calls.participant(by, role)
-    _act(ctx, room, "close", as_json, lambda floor: calls.close(floor, who, reason))
-
-
-@app.command("open")
-def open_(
-    ctx: typer.Context,
-    room: Room,
-    by: AsChair = _CHAIR,
-    role: ChairRole = "chair",
-    as_json: Json = False,
-) -> None:
-    """Serve requests again, as the chair."""
-    from swarm.floor_cli import calls
-
-    who = calls.participant(by, role)
-    _act(ctx, room, "open", as_json, lambda floor: calls.open_(floor, who))
-
-
-@app.command("set")
-def set_(
-    ctx: typer.Context,
-    room: Room,
-    assignments: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="None: show them all.")
-    ] = None,
-    by: AsChair = _CHAIR,
-    role: ChairRole = "chair",
-    new: Annotated[bool, typer.Option("--new", help="Open the room if there is none.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Change the room's settings while it is live, as the chair; the rest stays as it is."""
-    from swarm.floor_cli import calls
-
-    who, changes = calls.participant(by, role), calls.parsed_settings(assignments or [])
-    _act(ctx, room, "set", as_json, lambda floor: calls.configure(floor, who, changes), new=new)
+    act(ctx, room, "yield", as_json, lambda floor: calls.release(floor, who, token, heir, reason))
 
 
 @app.command()
@@ -271,36 +207,11 @@ def script(
     text = source()
     digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
     if as_json:
-        _document({"sha1": digest, "keys": floor_keys("ROOM"), "script": text})
+        document({"sha1": digest, "keys": floor_keys("ROOM"), "script": text})
         return
     sys.stdout.write(text)
     sys.stdout.flush()
     sys.stderr.write(f"sha1 {digest}\n")
 
 
-def _act(ctx: typer.Context, room: str, command: str, as_json: bool, act: Act, *, new: bool = False) -> None:
-    from swarm.floor_cli import calls
-
-    logs.show("warning")
-    answer = ctx.obj.run(calls.act(room, act, new=new))
-    _tell(answer, room, command, as_json)
-    _exit(answer.exit_code)
-
-
-def _tell(answer: Answer, room: str, command: str, as_json: bool) -> None:
-    if as_json:
-        _document(answer.document(room, command))
-    else:
-        encoding = sys.stdout.encoding or "utf-8"
-        sys.stdout.write(answer.text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        sys.stdout.flush()
-
-
-def _document(document: object) -> None:
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
-
-
-def _exit(exit_code: int) -> None:
-    if exit_code:
-        raise typer.Exit(exit_code)
+app.add_typer(chair_commands.app)

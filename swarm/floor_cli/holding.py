@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streams.hub import StreamHub
+from streams.errors import StreamUnavailableError
 from swarm import floor_commands as fc
 from swarm.errors import FloorDeniedError, SettingError
 from swarm.floor_cli import shown
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncGenerator, Callable
 
-    from streams.events import Recorded
     from swarm.floor_client import FloorClient, RequestOutcome
     from swarm.grant import Grant, Lost
     from swarm.participant import Participant
@@ -70,7 +69,7 @@ async def request_and_hold(room: str, asked: Asked, say: Say, *, new: bool) -> i
     """
     async with redis_of_swarm() as redis:
         await see_to_room(redis, room, new=new)
-        async with StreamHub(redis) as hub, TalkingStick(redis, room, hub=hub) as stick:
+        async with TalkingStick(redis, room) as stick:
             first = await _ask(stick, asked)
             if not isinstance(first, fc.Granted):
                 say(shown.outcome(first, asked.by.identity))
@@ -78,7 +77,7 @@ async def request_and_hold(room: str, asked: Asked, say: Say, *, new: bool) -> i
                 return NO
             try:
                 async with asyncio.timeout(asked.timeout_s):
-                    grant = await _granted(stick, hub, room, asked.by, first, say)
+                    grant = await _granted(stick, asked.by, first, say)
             except TimeoutError:
                 return _told(say, "gave up waiting", "timeout", asked)
             except FloorDeniedError as error:
@@ -99,58 +98,38 @@ async def _ask(floor: FloorClient, asked: Asked) -> RequestOutcome:
     )
 
 
-async def _granted(
-    stick: TalkingStick, hub: StreamHub, room: str, by: Participant, first: RequestOutcome, say: Say
-) -> Grant:
-    changed = asyncio.Event()
+async def _granted(stick: TalkingStick, by: Participant, first: RequestOutcome, say: Say) -> Grant:
+    told = first.position if isinstance(first, fc.Queued) else 0
 
-    def saw(recorded: Recorded) -> None:
-        if recorded.type.startswith("FLOOR_"):
-            changed.set()
+    def stands_at(position: int) -> None:
+        nonlocal told
+        if position != told:
+            told = position
+            say(shown.outcome(fc.Queued(by.identity, first.request_id, position), by.identity))
 
-    watch = await hub.watch(room, saw)
     granted = False
     try:
-        async with asyncio.TaskGroup() as tasks:
-            telling = tasks.create_task(_tell_positions(stick, by, first, changed, say))
-            try:
-                grant = await stick.wait_granted(by, first.request_id)
-                granted = True
-            finally:
-                telling.cancel()
-    except* FloorDeniedError as group:
-        raise group.exceptions[0] from None
+        grant = await stick.wait_granted(by, first.request_id, on_position=stands_at)
+        granted = True
     finally:
-        watch.close()
         if not granted:
-            async with asyncio.timeout(_GIVE_UP_S):
-                await stick.withdraw(by, first.request_id, reason="not wanted any more")
+            await _withdraw(stick, by, first.request_id)
+    fields = {"state": "held", "participant": by.identity, "request_id": first.request_id}
     say(
         Answer(
             f"{shown.safe(by.identity)} holds the floor, token {grant.token}",
-            fields={
-                "state": "held",
-                "participant": by.identity,
-                "request_id": first.request_id,
-                "token": grant.token,
-            },
+            fields={**fields, "token": grant.token},
         )
     )
     return grant
 
 
-async def _tell_positions(
-    stick: TalkingStick, by: Participant, first: RequestOutcome, changed: asyncio.Event, say: Say
-) -> None:
-    """Tell of each new place in the queue; the events are hints, the floor is asked."""
-    last = first
-    while isinstance(last, fc.Queued):
-        await changed.wait()
-        changed.clear()
-        found = await stick.request(by, request_id=first.request_id)
-        if isinstance(found, fc.Queued) and found.position != last.position:
-            say(shown.outcome(found, by.identity))
-        last = found
+async def _withdraw(stick: TalkingStick, by: Participant, request_id: str) -> None:
+    try:
+        async with asyncio.timeout(_GIVE_UP_S):
+            await stick.withdraw(by, request_id, reason="not wanted any more")
+    except (TimeoutError, StreamUnavailableError):
+        return  # a grant that nobody takes up lapses
 
 
 async def _hold(grant: Grant, asked: Asked, say: Say) -> int:

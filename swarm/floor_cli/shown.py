@@ -18,8 +18,8 @@ from swarm.tail_lines import safe
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from swarm.floor_client import FloorStatus
     from swarm.floor_state import Waiting
+    from swarm.floor_status import FloorStatus
 
 DONE = 0
 NO = 3
@@ -116,12 +116,14 @@ def status_document(room: str, status: FloorStatus) -> dict[str, Any]:
                 "priority": Priority(each.priority).name.lower(),
                 "waited_ms": _waited_ms(status, each),
                 "request_id": each.request_id,
-                "front": each.front,
+                "front": bool(each.front),
                 "reason": each.reason,
             }
             for position, each in enumerate(status.queue, start=1)
         ],
         "people": list(status.people),
+        "muted": list(status.muted),
+        "backchannel": status.backchannel,
         "closed": status.closed,
         "settings": settings,
         "settings_changed": _changed(status),
@@ -136,6 +138,10 @@ def status_view(room: str, status: FloorStatus) -> RenderableType:
         parts.append(_queue(status))
     if status.people:
         parts.append(Text("speaking: " + ", ".join(safe(who) for who in status.people), style="green"))
+    if status.backchannel:
+        parts.append(Text(f"acknowledges without the floor: {safe(status.backchannel)}", style="green"))
+    if status.muted:
+        parts.append(Text("muted: " + ", ".join(safe(who) for who in status.muted), style="yellow"))
     changed = _changed(status)
     if changed:
         defaults = FloorSettings().as_dict()
@@ -156,6 +162,8 @@ def status_line(room: str, status: FloorStatus) -> str:
         line += "; waiting: " + ", ".join(waiting)
     if status.people:
         line += "; speaking: " + ", ".join(safe(who) for who in status.people)
+    if status.muted:
+        line += "; muted: " + ", ".join(safe(who) for who in status.muted)
     return line
 
 

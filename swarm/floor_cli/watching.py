@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from streams.events import Recorded
-    from swarm.floor_client import FloorStatus
+    from swarm.floor_status import FloorStatus
 
 EVENTS_SHOWN = 8
 LONGEST_BURST = 256
