@@ -44,6 +44,11 @@ class Bidding:
     """Everybody who bid, late ones too."""
     winner: str | None = None
 
+    @classmethod
+    def opened(cls, now_us: int, window_ms: int) -> Bidding:
+        """Return the bidding for a turn that was not named before `now_us`."""
+        return cls((now_us // 1000 + window_ms) * 1000)
+
     def bid(self, offer: Offer) -> tuple[Bidding, bool | None]:
         """Return what follows from a bid, and whether it counts; None where its agent has bid before."""
         if offer.participant in self.bidders:
@@ -59,6 +64,10 @@ class Bidding:
             return self
         won = best(self.offers, candidates)
         return replace(self, winner=fallback if won is None else won.participant)
+
+    def settle(self, winner: str) -> Bidding:
+        """Return what follows from a decision without bids: the first one stands."""
+        return self if self.winner is not None else replace(self, winner=winner)
 
 
 def best(offers: Iterable[Offer], candidates: Collection[str]) -> Offer | None:

@@ -6,14 +6,9 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, cast
-
-from redis.exceptions import RedisError
+from typing import TYPE_CHECKING, Self
 
 from streams import events as ev
-from streams import keys
-from streams.codec import decode_entry
-from streams.errors import InvalidEventError, StreamUnavailableError
 from streams.sequence import entry_order
 from streams.vocabulary import ParticipantKind
 from swarm.allocation import DEFAULT, POLICIES, Candidate, Choice, Gathering, Policy
@@ -23,6 +18,7 @@ from swarm.allocation_turns import TurnBook, turn_reason
 from swarm.bids import AllocationStore, StillOpen
 from swarm.chair_watch import ChairWatch
 from swarm.errors import NotPermittedError
+from swarm.look_back import newest_entries
 from swarm.participant import CHAIR, Participant, Priority
 from swarm.spawning import Spawning
 
@@ -182,17 +178,8 @@ class TurnAllocator:
             self._chair.decided()
 
     async def _look_back(self) -> None:
-        call = cast("Any", self._stream.redis).xrevrange(keys.stream(self._stream.room), count=LOOKED_BACK)
-        try:
-            found = cast("list[tuple[Any, Any]]", await call)
-        except (RedisError, OSError) as error:
-            raise StreamUnavailableError(str(error) or type(error).__name__) from error
         history, last_id = History(), "0-0"
-        for entry_id, fields in reversed(found):
-            try:
-                entry = decode_entry(entry_id, fields)
-            except InvalidEventError:
-                continue  # the hub logs what it cannot read
+        for entry in await newest_entries(self._stream.redis, self._stream.room, LOOKED_BACK):
             history, last_id = history.seen(entry.event, entry.at_ms), entry.id
         early, self._early = self._early or [], None
         for entry in early:

@@ -35,12 +35,12 @@ class Bids:
     """Bids and decisions of one room; `window_ms` counts from the first call that names a turn.
 
     Calls are safe to repeat: an agent's first bid and the first decision stand. Every call ends within a
-    second. `redis` may decode its replies or not.
+    second. `redis` may decode its replies or not. `text` stands in for the script's source.
     """
 
-    def __init__(self, redis: Redis, room: str) -> None:
+    def __init__(self, redis: Redis, room: str, *, text: str | None = None) -> None:
         self.room = keys.checked_name(room, "room")
-        self._script = redis.register_script(scripts.load("swarm", "bids.lua"))
+        self._script = redis.register_script(text or scripts.load("swarm", "bids.lua"))
         self._keys = [keys.stream(room), keys.meta(room), keys.roster(room), keys.turns(room)]
 
     async def bid(self, participant: str, turn: str, score: float, reason: str, *, window_ms: int) -> bool:
