@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _CONTEXT = get_context("forkserver")
-PRELOADED = ["tests.proofs.contender"]
+PRELOADED = ["tests.proofs.contender", "tests.proofs.listener"]
 
 
 class Worker:
