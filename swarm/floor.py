@@ -17,15 +17,16 @@ was cut off has died away; a grant's guard lasts until then, whoever held the fl
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from streams import events as ev
 from streams.vocabulary import ParticipantKind
 from swarm import floor_commands as fc
 from swarm.floor_commands import Changed, Invalid, Stale, Step, Unchanged
-from swarm.floor_draft import due_ms
-from swarm.floor_requests import YIELD, Requests
+from swarm.floor_orders import Orders
+from swarm.floor_requests import YIELD
 from swarm.floor_state import IN_FRONT, MAX_PEOPLE, Hold, Speaking, Waiting
+from swarm.floor_timers import due_ms
 
 if TYPE_CHECKING:
     from swarm.floor_state import Floor
@@ -36,11 +37,12 @@ def decide(floor: Floor, command: fc.Command, now_us: int) -> Step:
     draft = _Commands(floor, now_us)
     draft.settle()
     outcome = draft.answer(command)
+    draft.note_idleness()
     after = draft.floor()
     return Step(after, outcome, tuple(draft.events), due_ms(after))
 
 
-class _Commands(Requests):
+class _Commands(Orders):
     """What each command does."""
 
     def answer(self, command: fc.Command) -> fc.Outcome:
@@ -49,33 +51,24 @@ class _Commands(Requests):
                 return self.request(command)
             case fc.Confirm():
                 return self.confirm(command)
-            case fc.Renew(participant=who, token=token):
-                hold = self.held_by(who, token)
-                return Stale(self.token) if hold is None else self.granted(self.extend(hold))
+            case fc.Renew():
+                return self.renew(command)
             case fc.Take():
                 return self.take(command)
             case fc.Release():
                 return self.release(command)
             case fc.Withdraw():
                 return self.withdraw(command)
-            case fc.Revoke():
-                return self.revoke(command)
             case fc.Preempt():
                 return self.preempt(command)
             case fc.PersonSpeaking(person=who, observer=observer, words=words):
                 return self.speaking(who, observer, words=words)
             case fc.PersonSilent(person=who, observer=observer):
                 return self.silent(who, observer)
-            case fc.Close(by=by, reason=reason):
-                return self.close(by, reason)
-            case fc.Open(by=by):
-                return self.open(by)
-            case fc.Configure():
-                return self.configure(command)
             case fc.Tick():
                 return Unchanged("tick")
             case _:
-                assert_never(command)
+                return self.order(command)
 
     # The holder
 
@@ -83,11 +76,17 @@ class _Commands(Requests):
         hold = self.hold
         return hold if hold is not None and (hold.participant, hold.token) == (who, token) else None
 
+    def renew(self, command: fc.Renew) -> fc.Outcome:
+        hold = self.held_by(command.participant, command.token)
+        if hold is None:
+            return Stale(self.token)
+        return self.granted(self.extend(hold, sounding=command.sounding))
+
     def take(self, command: fc.Take) -> fc.Outcome:
         hold = self.held_by(command.participant, command.token)
         if hold is None:
             return Stale(self.token)
-        hold = self.extend(hold)
+        hold = self.extend(hold, sounding=True)
         if not hold.taken_ms:
             self.hold = replace(hold, taken_ms=self.now_ms)
             event = ev.FloorTaken(
@@ -104,7 +103,7 @@ class _Commands(Requests):
             return Stale(self.token)
         if command.to == command.participant:
             return Invalid("to")
-        to = "" if self.closed_by else command.to
+        to = "" if self.closed_by or command.to in self.muted else command.to
         self.give_back(hold, to or None, command.reason, tail_done=command.tail_done)
         if to:
             self.put_in_front(to, hold, command.reason)
@@ -114,7 +113,10 @@ class _Commands(Requests):
     def put_in_front(self, to: str, hold: Hold, reason: str) -> None:
         waiting = self.queue.get(to)
         if waiting is not None:
-            self.queue[to] = replace(waiting, front=IN_FRONT)
+            was = self.position(to)
+            self.queue[to] = replace(waiting, front=max(waiting.front, IN_FRONT))
+            if self.position(to) != was:
+                self.tell_place(self.queue[to], was)
             return
         request_id = f"{YIELD}{hold.token}"
         self.emit(
@@ -126,19 +128,9 @@ class _Commands(Requests):
                 reason=reason,
             )
         )
-        arrived_us = max(self.now_us, self.arrived_us + 1)
+        arrived_us = self.next_arrival_us()
         waiting = Waiting(to, request_id, hold.priority, arrived_us, front=IN_FRONT, reason=reason)
         self.enqueue(waiting, (to, hold.participant))
-
-    def revoke(self, command: fc.Revoke) -> fc.Outcome:
-        hold = self.hold
-        if hold is None:
-            return Unchanged("idle")
-        if command.token not in (0, hold.token):
-            return Unchanged("token")
-        self.end_by_revoking(hold, command.by, command.reason, self.now_ms)
-        self.serve()
-        return Changed("revoked", hold.participant, hold.token)
 
     # People
 
@@ -148,12 +140,16 @@ class _Commands(Requests):
             return Unchanged("idle")
         if command.observed_token != hold.token:
             return Unchanged("token")
+        if command.person in self.muted:
+            return Unchanged("muted")
         self.hear(command.person, command.observer, words=True)
-        self.end_by_revoking(hold, command.person, command.reason, self.now_ms)
+        self.end_by_preempting(hold, command.person, command.reason, self.now_ms)
         self.serve()
         return Changed("revoked", hold.participant, hold.token)
 
     def speaking(self, who: str, observer: str, *, words: bool) -> fc.Outcome:
+        if who in self.muted:
+            return Unchanged("muted")
         if not self.hear(who, observer, words=words):
             return Unchanged("too_many")
         self.serve()
@@ -185,27 +181,3 @@ class _Commands(Requests):
         return Changed("silent", who)
 
     # The chair
-
-    def close(self, by: str, reason: str) -> fc.Outcome:
-        if self.closed_by:
-            return Unchanged("closed")
-        self.closed_by = by
-        self.emit(ev.FloorClosed(by=by, reason=reason))
-        return Changed("closed", by)
-
-    def open(self, by: str) -> fc.Outcome:
-        if not self.closed_by:
-            return Unchanged("open")
-        self.closed_by = ""
-        self.emit(ev.FloorOpened(by=by))
-        self.serve()
-        return Changed("opened", by)
-
-    def configure(self, command: fc.Configure) -> fc.Outcome:
-        old, new = self.settings.as_dict(), command.settings.as_dict()
-        changed = {name: value for name, value in new.items() if value != old[name]}
-        if not changed:
-            return Unchanged("settings")
-        self.settings = command.settings
-        self.emit(ev.SettingsChanged(by=command.by, settings=changed))
-        return Changed("configured", command.by)

@@ -1,4 +1,4 @@
-"""What happens on a floor by itself, and the parts of its transitions. See `swarm.floor`. No I/O."""
+"""The parts of the floor's transitions. See `swarm.floor`. No I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from streams import events as ev
 from streams.request_ids import KEPT_MS
 from streams.vocabulary import ParticipantKind
-from swarm.floor_state import LIVE, Floor, Hold, Known, RequestState, Speaking, Waiting
+from swarm.floor_state import LIVE, RESUMABLE, Floor, Hold, Known, RequestState, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,20 +19,10 @@ _DATED = re.compile(r"(\d{13})-")
 _TRIM = 8
 
 
-def due_ms(floor: Floor) -> int | None:
-    """Return when the next deadline is known to fall: of the holder, or of a person who is speaking."""
-    dues = [] if floor.hold is None else [floor.hold.deadline_ms]
-    for person in floor.people.values():
-        if not person.stale:
-            stale_ms = person.words_ms + floor.settings.person_stale_ms
-            dues.append(min(stale_ms, max(person.observers.values())))
-    return min(dues, default=None)
-
-
 def score(waiting: Waiting, age_step_ms: int) -> int:
     """Return the place in the queue as a number: lower is served first."""
-    head_start_us = FRONT_US if waiting.front else waiting.priority * age_step_ms * 1_000
-    return waiting.arrived_us - head_start_us
+    head_start_us = waiting.priority * age_step_ms * 1_000
+    return waiting.arrived_us - (waiting.front * FRONT_US if waiting.front else head_start_us)
 
 
 def in_order(queue: Mapping[str, Waiting], age_step_ms: int) -> list[Waiting]:
@@ -56,6 +46,10 @@ class Draft:
         self.queue, self.people = dict(floor.queue), dict(floor.people)
         self.closed_by, self.quiet_ms, self.arrived_us = floor.closed_by, floor.quiet_ms, floor.arrived_us
         self.requests, self.tokens = dict(floor.requests), dict(floor.tokens)
+        self.muted: frozenset[str] = floor.muted
+        self.preempted = dict(floor.preempted)
+        self.backchannel_by, self.backchannel_until_ms = floor.backchannel_by, floor.backchannel_until_ms
+        self.idle_since_ms, self.session = floor.idle_since_ms, floor.session
         self.events: list[tuple[ev.Event, int | None]] = []
 
     def floor(self) -> Floor:
@@ -70,53 +64,13 @@ class Draft:
             arrived_us=self.arrived_us,
             requests=self.requests,
             tokens=self.tokens,
+            muted=self.muted,
+            preempted=self.preempted,
+            backchannel_by=self.backchannel_by,
+            backchannel_until_ms=self.backchannel_until_ms,
+            idle_since_ms=self.idle_since_ms,
+            session=self.session,
         )
-
-    # What is due
-
-    def settle(self) -> None:
-        self.distrust_the_future()
-        for who, person in sorted(self.people.items(), key=lambda item: item[0].encode()):
-            self.lapse_person(who, person)
-        hold = self.hold
-        if hold is not None and hold.deadline_ms <= self.now_ms:
-            due = hold.deadline_ms
-            if hold.revoking_by:
-                self.end_by_revoking(hold, hold.revoking_by, hold.revoking_reason, due)
-            else:
-                reason = "lease" if hold.confirmed else "take_up"
-                self.end(hold, "expired", reason, due)
-                self.emit(
-                    ev.FloorExpired(
-                        participant=hold.participant,
-                        held_ms=due - hold.granted_ms,
-                        due_ms=due,
-                        reason=reason,
-                    ),
-                    hold.token,
-                )
-        self.serve()
-
-    def distrust_the_future(self) -> None:
-        """No deadline is further away than its lease: a clock that was set back must not stall the floor."""
-        hold, now = self.hold, self.now_ms
-        if hold is not None and hold.deadline_ms > now + hold.lease_ms:
-            self.hold = replace(hold, deadline_ms=now + hold.lease_ms, granted_ms=min(hold.granted_ms, now))
-        self.quiet_ms = min(self.quiet_ms, now + self.settings.guard_ms)
-        latest = now + self.settings.person_lease_ms
-        for who, person in self.people.items():
-            observers = {observer: min(until, latest) for observer, until in person.observers.items()}
-            self.people[who] = replace(person, observers=observers, words_ms=min(person.words_ms, now))
-
-    def lapse_person(self, who: str, person: Speaking) -> None:
-        heard = {observer: until for observer, until in person.observers.items() if until > self.now_ms}
-        if not heard:
-            self.end_person(who, "lapsed")
-            return
-        self.people[who] = replace(person, observers=heard)
-        if not person.stale and self.now_ms - person.words_ms >= self.settings.person_stale_ms:
-            self.end_person(who, "stale")
-            self.people[who] = replace(person, observers=heard, stale=True, taken_ms=None)
 
     def serve(self) -> None:
         """Give a floor that nobody holds to the people who are speaking, or else to the head of the queue."""
@@ -130,17 +84,16 @@ class Draft:
         if self.closed_by or not self.queue or self.present():
             return
         head = in_order(self.queue, self.settings.age_step_ms)[0]
-        self.grant(self.queue.pop(head.participant), confirmed=False)
+        self.grant(self.queue.pop(head.participant), confirmed=False, position=1)
 
     def present(self) -> list[str]:
         return [who for who, person in self.people.items() if not person.stale]
 
-    # Parts of the transitions
-
     def emit(self, event: ev.Event, token: int | None = None) -> None:
         self.events.append((event, token))
+        self.session = True
 
-    def grant(self, waiting: Waiting, *, confirmed: bool) -> None:
+    def grant(self, waiting: Waiting, *, confirmed: bool, position: int | None = None) -> None:
         lease_ms = self.settings.lease_ms if confirmed else self.settings.take_up_ms
         self.token = max(self.token + 1, self.now_us)
         self.hold = Hold(
@@ -153,6 +106,7 @@ class Draft:
             lease_ms=lease_ms,
             confirmed=confirmed,
             reason=waiting.reason,
+            sounding_ms=self.now_ms,
         )
         self.tokens[self.token] = waiting.participant
         if len(self.tokens) > 2 * self.settings.tokens_kept:
@@ -167,6 +121,7 @@ class Draft:
                 waited_ms=max(0, self.now_ms - waiting.arrived_us // 1_000),
                 guard_ms=max(0, self.quiet_ms - self.now_ms),
                 reason=waiting.reason,
+                position=position,
             ),
             self.token,
         )
@@ -177,6 +132,25 @@ class Draft:
         self.note(hold.request_id, state, token=hold.token, reason=reason)
         if audible_until_ms is not None and hold.confirmed:
             self.quiet_ms = max(self.quiet_ms, audible_until_ms + self.settings.guard_ms)
+
+    def begin_revoking(self, hold: Hold, by: str, grace_ms: int, reason: str) -> None:
+        until_ms = self.now_ms + grace_ms
+        self.hold = replace(
+            hold,
+            deadline_ms=min(hold.deadline_ms, until_ms),
+            grace_until_ms=until_ms,
+            revoking_by=by,
+            revoking_reason=reason,
+        )
+        event = ev.FloorRevoking(participant=hold.participant, by=by, grace_ms=grace_ms, reason=reason)
+        self.emit(event, hold.token)
+
+    def end_by_preempting(self, hold: Hold, by: str, reason: str, at_ms: int) -> None:
+        """As `end_by_revoking`; the holder may ask to be put back at the front."""
+        self.preempted[hold.token] = hold.request_id
+        if len(self.preempted) > RESUMABLE:
+            del self.preempted[min(self.preempted)]
+        self.end_by_revoking(hold, by, reason, at_ms)
 
     def end_by_revoking(self, hold: Hold, by: str, reason: str, at_ms: int) -> None:
         self.end(hold, "revoked", reason, at_ms)

@@ -8,31 +8,27 @@ from typing import TYPE_CHECKING
 from streams import events as ev
 from streams.request_ids import KEPT_MS
 from swarm.floor_commands import Changed, Denied, Ended, Granted, Invalid, Queued, Unchanged
-from swarm.floor_draft import Draft, in_order, made_ms
-from swarm.floor_state import Hold, Waiting
+from swarm.floor_draft import in_order, made_ms
+from swarm.floor_state import IN_FRONT, Waiting
+from swarm.floor_timers import Timers
 from swarm.participant import Priority
 
 if TYPE_CHECKING:
     from swarm import floor_commands as fc
-    from swarm.floor_state import Known
+    from swarm.floor_state import Hold, Known
 
 YIELD = "yield:"
 """Begins the ids of requests that a hand-over made; nobody else may use them."""
 
 
-class Requests(Draft):
+class Requests(Timers):
     """Requests, from asking to being granted or not."""
 
     def request(self, command: fc.Request) -> fc.Outcome:
-        known = self.requests.get(command.request_id)
-        if known is not None:
-            return self.state_of(command.request_id, known)
-        if command.request_id.startswith(YIELD):
-            return Invalid("request_id")
-        made = made_ms(command.request_id)
         who = command.on_behalf_of or command.participant
-        if made is not None and abs(self.now_ms - made) > KEPT_MS:
-            return Denied(who, command.request_id, "too_old" if made < self.now_ms else "too_new")
+        answered = self.answered(command.request_id, who)
+        if answered is not None:
+            return answered
         self.emit(
             ev.FloorRequested(
                 participant=command.participant,
@@ -47,27 +43,71 @@ class Requests(Draft):
         preempted = hold if hold is not None and self.may_preempt(command, who, hold) else None
         grace_ms = self.settings.grace_ms if preempted is not None and preempted.confirmed else 0
         must_wait = not idle and (preempted is None or grace_ms > 0)
-        if self.closed_by or (must_wait and who not in self.queue and self.queue_is_full()):
-            return self.deny(command, who, "closed" if self.closed_by else "queue_full")
-        before = self.withdraw_waiting(who, "replaced")
-        waiting = Waiting(
-            participant=who,
-            request_id=command.request_id,
-            priority=command.priority,
-            arrived_us=before.arrived_us if before is not None else max(self.now_us, self.arrived_us + 1),
-            front=preempted is not None or (before is not None and before.front),
-            reason=command.reason,
+        denied = self.why_denied(who, must_wait=must_wait)
+        if denied:
+            return self.deny(command.request_id, (who, command.participant), denied)
+        resumes = self.resumes(command.resume_token, who)
+        waiting = self.replacing(
+            Waiting(
+                participant=who,
+                request_id=command.request_id,
+                priority=command.priority,
+                arrived_us=self.next_arrival_us(),
+                front=IN_FRONT if preempted is not None or resumes else 0,
+                reason=command.reason,
+            )
         )
-        of = (who, command.participant)
         if preempted is not None and grace_ms > 0:
             self.begin_revoking(preempted, who, grace_ms, command.reason)
         elif preempted is not None:
-            self.end_by_revoking(preempted, who, command.reason, self.now_ms)
+            self.end_by_preempting(preempted, who, command.reason, self.now_ms)
+        return self.let_in(waiting, (who, command.participant), must_wait=must_wait)
+
+    def answered(self, request_id: str, who: str) -> fc.Outcome | None:
+        """Return what a request gets that is known already, or that cannot be one."""
+        known = self.requests.get(request_id)
+        if known is not None:
+            return self.state_of(request_id, known)
+        if request_id.startswith(YIELD):
+            return Invalid("request_id")
+        made = made_ms(request_id)
+        if made is not None and abs(self.now_ms - made) > KEPT_MS:
+            return Denied(who, request_id, "too_old" if made < self.now_ms else "too_new")
+        return None
+
+    def why_denied(self, who: str, *, must_wait: bool) -> str:
+        if self.closed_by:
+            return "closed"
+        if who in self.muted:
+            return "muted"
+        full = len(self.queue) >= self.settings.max_queue
+        return "queue_full" if must_wait and full and who not in self.queue else ""
+
+    def resumes(self, token: int, who: str) -> bool:
+        """Return whether `who` lost `token` by a pre-emption that is remembered; that counts once."""
+        known = self.requests.get(self.preempted.get(token, ""))
+        if known is None or (known.participant, known.state) != (who, "revoked"):
+            return False
+        del self.preempted[token]
+        return True
+
+    def next_arrival_us(self) -> int:
+        return max(self.now_us, self.arrived_us + 1)
+
+    def replacing(self, waiting: Waiting) -> Waiting:
+        """Withdraw what the participant waited for; its new request keeps the place."""
+        before = self.withdraw_waiting(waiting.participant, "replaced")
+        if before is None:
+            return waiting
+        return replace(waiting, arrived_us=before.arrived_us, front=max(waiting.front, before.front))
+
+    def let_in(self, waiting: Waiting, of: tuple[str, str], *, must_wait: bool) -> fc.Outcome:
+        """Queue a request or grant it; `of` is its participant and who asked."""
         if must_wait:
             return self.enqueue(waiting, of)
-        self.note(command.request_id, "granted", of=of)
-        self.grant(waiting, confirmed=who == command.participant)
-        return self.state_of(command.request_id, self.requests[command.request_id])
+        self.note(waiting.request_id, "granted", of=of)
+        self.grant(waiting, confirmed=of[0] == of[1])
+        return self.state_of(waiting.request_id, self.requests[waiting.request_id])
 
     def may_preempt(self, command: fc.Request, who: str, hold: Hold) -> bool:
         return (
@@ -79,28 +119,20 @@ class Requests(Draft):
             and not self.closed_by
         )
 
-    def begin_revoking(self, hold: Hold, by: str, grace_ms: int, reason: str) -> None:
-        self.hold = replace(
-            hold,
-            deadline_ms=min(hold.deadline_ms, self.now_ms + grace_ms),
-            revoking_by=by,
-            revoking_reason=reason,
-        )
-        event = ev.FloorRevoking(participant=hold.participant, by=by, grace_ms=grace_ms, reason=reason)
-        self.emit(event, hold.token)
-
-    def deny(self, command: fc.Request, who: str, reason: str) -> Denied:
-        self.note(command.request_id, "denied", reason=reason, of=(who, command.participant))
-        self.emit(ev.FloorDenied(participant=who, request_id=command.request_id, reason=reason))
-        return Denied(who, command.request_id, reason)
-
-    def queue_is_full(self) -> bool:
-        return len(self.queue) >= self.settings.max_queue
+    def deny(self, request_id: str, of: tuple[str, str], reason: str) -> Denied:
+        self.note(request_id, "denied", reason=reason, of=of)
+        self.emit(ev.FloorDenied(participant=of[0], request_id=request_id, reason=reason))
+        return Denied(of[0], request_id, reason)
 
     def enqueue(self, waiting: Waiting, of: tuple[str, str]) -> Queued:
         self.arrived_us = max(self.arrived_us, waiting.arrived_us)
         self.queue[waiting.participant] = waiting
         self.note(waiting.request_id, "queued", of=of)
+        position = self.tell_place(waiting)
+        return Queued(waiting.participant, waiting.request_id, position)
+
+    def tell_place(self, waiting: Waiting, was: int | None = None) -> int:
+        """Record where a request waits; `was` is its position before it was moved."""
         position = self.position(waiting.participant)
         self.emit(
             ev.FloorQueued(
@@ -108,20 +140,26 @@ class Requests(Draft):
                 priority=waiting.priority,
                 request_id=waiting.request_id,
                 position=position,
+                was=was,
             )
         )
-        return Queued(waiting.participant, waiting.request_id, position)
+        return position
 
     def position(self, who: str) -> int:
         ordered = in_order(self.queue, self.settings.age_step_ms)
         return 1 + [each.participant for each in ordered].index(who)
 
     def withdraw_waiting(self, who: str, reason: str) -> Waiting | None:
-        waiting = self.queue.pop(who, None)
+        waiting = self.queue.get(who)
         if waiting is not None:
+            position = self.position(who)
+            del self.queue[who]
             self.note(waiting.request_id, "withdrawn", reason=reason)
-            event = ev.FloorWithdrawn(participant=who, request_id=waiting.request_id, reason=reason)
-            self.emit(event)
+            self.emit(
+                ev.FloorWithdrawn(
+                    participant=who, request_id=waiting.request_id, reason=reason, position=position
+                )
+            )
         return waiting
 
     def state_of(self, request_id: str, known: Known) -> fc.Outcome:
@@ -162,12 +200,17 @@ class Requests(Draft):
             return Changed("released", known.participant, known.token)
         return Unchanged(known.state)
 
-    def extend(self, hold: Hold) -> Hold:
-        if hold.revoking_by:
-            self.hold = replace(hold, confirmed=True)
-        else:
-            lease_ms = self.settings.lease_ms
-            self.hold = replace(hold, deadline_ms=self.now_ms + lease_ms, lease_ms=lease_ms, confirmed=True)
+    def extend(self, hold: Hold, *, sounding: bool = False) -> Hold:
+        """Renew the lease, within a grace; whoever takes up a grant begins to be silent only then."""
+        lease_ms = self.settings.lease_ms
+        deadline_ms = self.now_ms + lease_ms
+        self.hold = replace(
+            hold,
+            deadline_ms=min(deadline_ms, hold.grace_until_ms) if hold.revoking else deadline_ms,
+            lease_ms=lease_ms,
+            confirmed=True,
+            sounding_ms=self.now_ms if sounding or not hold.confirmed else hold.sounding_ms,
+        )
         return self.hold
 
     def granted(self, hold: Hold) -> Granted:

@@ -108,11 +108,16 @@ class Hold:
     """When its first audio was reported; 0 before."""
     sounding_ms: int = 0
     """When it was last known to be audible, or took up its grant."""
-    revoking: bool = False
-    """It keeps the floor until the end of the grace."""
+    grace_until_ms: int = 0
+    """It was told to finish by then; 0 where it was not."""
     revoking_by: str = ""
     """Who pre-empted it; empty where its turn lasted too long."""
     revoking_reason: str = ""
+
+    @property
+    def revoking(self) -> bool:
+        """Whether it was told to finish."""
+        return self.grace_until_ms > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,14 @@ from swarm.floor_state import BOUNDS, Floor, FloorSettings, Hold, Known, Request
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SCRIPT_PARTS = ("floor_arguments.lua", "floor_rules.lua", "floor_requests.lua", "floor.lua")
+SCRIPT_PARTS = (
+    "floor_arguments.lua",
+    "floor_rules.lua",
+    "floor_timers.lua",
+    "floor_requests.lua",
+    "floor_orders.lua",
+    "floor.lua",
+)
 """Files of swarm/lua that make up the floor script, in order, after the append step."""
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
@@ -125,7 +132,7 @@ def decode_floor(
             reason=f["reason"],
             taken_ms=number("taken_ms"),
             sounding_ms=number("sounding_ms"),
-            revoking=f.get("revoking") == "1",
+            grace_until_ms=number("grace_until_ms"),
             revoking_by=f["revoking_by"],
             revoking_reason=f["revoking_reason"],
         )
@@ -144,7 +151,7 @@ def decode_floor(
             for request_id, entry in _texts(requests).items()
         },
         tokens={int(token): who for token, who in _texts(tokens).items()},
-        muted=frozenset(f.get("muted", "").split()),
+        muted=frozenset(filter(None, f.get("muted", "").split(" "))),
         preempted=_preempted(f.get("preempted", "")),
         backchannel_by=f.get("backchannel_by", ""),
         backchannel_until_ms=number("backchannel_until_ms"),
@@ -154,7 +161,7 @@ def decode_floor(
 
 
 def _preempted(text: str) -> dict[int, str]:
-    pairs = [each.split("=", 1) for each in text.split()]
+    pairs = [each.split("=", 1) for each in text.split(" ") if each]
     return {int(token): request_id for token, request_id in pairs}
 
 

@@ -4,8 +4,9 @@
 -- KEYS[1] conversation_stream:{room}   stream
 -- KEYS[2] swarm:{room}:meta            hash
 -- KEYS[3] swarm:{room}:floor           hash  token (last granted), holder ('' for none), request_id, priority,
---         granted_ms, deadline_ms, hold_lease_ms, confirmed, taken, reason, revoking_by, revoking_reason (hold),
---         closed_by, quiet_ms, arrived_us, and the settings by name
+--         granted_ms, deadline_ms, hold_lease_ms, confirmed, taken_ms, sounding_ms, reason, grace_until_ms,
+--         revoking_by, revoking_reason (hold), closed_by, quiet_ms, arrived_us, muted (names), preempted
+--         (token=request_id ...), backchannel_by, backchannel_until_ms, idle_since_ms, and the settings by name
 -- KEYS[4] swarm:{room}:queue           hash  participant -> {request_id, priority, arrived_us, front, reason}
 -- KEYS[5] swarm:{room}:order           zset  participant by place in the queue
 -- KEYS[6] swarm:{room}:people          hash  identity -> {words_ms, taken_ms (0: not), stale,
@@ -18,22 +19,22 @@
 -- Returns {now_us, token, holder, due_ms ('' for none), outcome, ...}, all strings; the outcomes are
 --   granted participant request_id token remaining_ms guard_ms lease_ms confirmed reason | queued participant
 --   request_id position | denied participant request_id reason | ended participant request_id state token
---   reason | stale | changed what participant token | unchanged reason | invalid what
+--   reason | lent participant remaining_ms | stale | changed what participant token | unchanged reason | invalid what
 
 function commands.renew()
   if not holds(a.participant, a.token) then
     return {'stale'}
   end
-  return extend()
+  return extend(a.sounding)
 end
 
 function commands.take()
   if not holds(a.participant, a.token) then
     return {'stale'}
   end
-  local outcome = extend()
-  if f.taken ~= '1' then
-    set('taken', '1')
+  local outcome = extend(true)
+  if num('taken_ms') == 0 then
+    set('taken_ms', now)
     emit('FLOOR_TAKEN', {
       participant = f.holder, participant_kind = a.participant_kind, granted_to_audio_ms = now - num('granted_ms'),
     }, f.token)
@@ -48,38 +49,30 @@ function commands.release()
     return {'invalid', 'to'}
   end
   local who, priority, to = f.holder, num('priority'), a.to
-  if to == '' or (f.closed_by or '') ~= '' then
+  if to == '' or (f.closed_by or '') ~= '' or is_muted(to) then
     to = nil
   end
   give_back(to, a.reason, a.tail_done)
   local entry = to and waiting_of(to)
   if entry then
-    entry.front = true
+    local was = tonumber(position_of(to))
+    entry.front = math.max(entry.front, IN_FRONT)
     put_waiting(to, entry)
+    if tonumber(position_of(to)) ~= was then
+      tell_place(to, entry, was)
+    end
   elseif to then
     local request_id = 'yield:' .. f.token
     emit('FLOOR_REQUESTED', {
       participant = who, priority = priority, request_id = request_id, on_behalf_of = to, reason = a.reason,
     })
     enqueue(to, {
-      request_id = request_id, priority = priority, reason = a.reason, front = true,
+      request_id = request_id, priority = priority, reason = a.reason, front = IN_FRONT,
       arrived_us = whole(next_arrival_us()),
     }, who)
   end
   serve()
   return {'changed', 'released', who, a.token}
-end
-
-function commands.revoke()
-  if not holding() then
-    return {'unchanged', 'idle'}
-  elseif tonumber(a.token) ~= 0 and tonumber(a.token) ~= num('token') then
-    return {'unchanged', 'token'}
-  end
-  local who, token = f.holder, f.token
-  end_by_revoking(a.by, a.reason, now)
-  serve()
-  return {'changed', 'revoked', who, token}
 end
 
 local function count(entries)
@@ -110,15 +103,20 @@ function commands.preempt()
   elseif tonumber(a.observed_token) ~= num('token') then
     return {'unchanged', 'token'}
   end
+  if is_muted(a.person) then
+    return {'unchanged', 'muted'}
+  end
   local who, token = f.holder, f.token
   hear(a.person, a.observer, true)
-  end_by_revoking(a.person, a.reason, now)
+  end_by_preempting(a.person, a.reason, now)
   serve()
   return {'changed', 'revoked', who, token}
 end
 
 function commands.person_speaking()
-  if not hear(a.person, a.observer, a.words) then
+  if is_muted(a.person) then
+    return {'unchanged', 'muted'}
+  elseif not hear(a.person, a.observer, a.words) then
     return {'unchanged', 'too_many'}
   end
   serve()
@@ -140,53 +138,13 @@ function commands.person_silent()
   return {'changed', 'silent', a.person, '0'}
 end
 
-function commands.close()
-  if (f.closed_by or '') ~= '' then
-    return {'unchanged', 'closed'}
-  end
-  set('closed_by', a.by)
-  emit('FLOOR_CLOSED', {by = a.by, reason = a.reason})
-  return {'changed', 'closed', a.by, '0'}
-end
-
-function commands.open()
-  if (f.closed_by or '') == '' then
-    return {'unchanged', 'open'}
-  end
-  set('closed_by', '')
-  emit('FLOOR_OPENED', {by = a.by})
-  serve()
-  return {'changed', 'opened', a.by, '0'}
-end
-
-function commands.configure()
-  local changed, any = {}, false
-  for name in pairs(BOUNDS) do
-    local value = a.settings[name]
-    if value ~= num(name) then
-      changed[name], any = value, true
-      set(name, value)
-    end
-  end
-  if not any then
-    return {'unchanged', 'settings'}
-  end
-  if changed.age_step_ms then
-    local all = redis.call('HGETALL', KEYS[4])
-    for index = 1, #all, 2 do
-      redis.call('ZADD', KEYS[5], score_of(cjson.decode(all[index + 1])), all[index])
-    end
-  end
-  emit('SETTINGS_CHANGED', {by = a.by, settings = changed})
-  return {'changed', 'configured', a.by, '0'}
-end
-
 function commands.tick()
   return {'unchanged', 'tick'}
 end
 
 settle()
 local outcome = commands[ARGV[1]]()
+note_idleness()
 for who in pairs(people_changed) do
   if people[who] then
     redis.call('HSET', KEYS[6], who, cjson.encode(people[who]))

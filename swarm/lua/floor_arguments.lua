@@ -5,6 +5,7 @@ local BOUNDS = {
   lease_ms = {100, 60000}, guard_ms = {0, 5000}, take_up_ms = {50, 60000}, grace_ms = {0, 10000},
   max_queue = {1, 4096}, age_step_ms = {1, 600000}, person_lease_ms = {200, 60000},
   person_stale_ms = {1000, 600000}, tokens_kept = {16, 65536},
+  max_turn_ms = {0, 3600000}, silent_ms = {0, 600000}, room_idle_ms = {0, 86400000}, backchannel_ms = {0, 5000},
 }
 local function is_name(value)
   return type(value) == 'string' and #value <= 512 and string.find(value, '^[^%s%c{}]+$') ~= nil
@@ -51,9 +52,9 @@ end
 
 local SHAPES = {
   request = {participant = is_name, request_id = is_name, priority = is_priority, on_behalf_of = optional(is_name),
-    reason = is_text, observed_token = is_token},
+    reason = is_text, observed_token = is_token, resume_token = is_token},
   confirm = {participant = is_name, request_id = is_name},
-  renew = {participant = is_name, token = is_token},
+  renew = {participant = is_name, token = is_token, sounding = is_flag},
   take = {participant = is_name, token = is_token, participant_kind = is_kind},
   release = {participant = is_name, token = is_token, tail_done = is_flag, to = optional(is_name), reason = is_text},
   withdraw = {participant = is_name, request_id = is_name, reason = is_text},
@@ -64,10 +65,16 @@ local SHAPES = {
   close = {by = is_name, reason = is_text},
   open = {by = is_name},
   configure = {by = is_name, settings = is_settings},
+  deny = {by = is_name, participant = is_name, reason = is_text},
+  grant_to = {by = is_name, participant = is_name, request_id = is_name, reason = is_text, now = is_flag},
+  mute = {by = is_name, participant = is_name, muted = is_flag},
+  gone = {participant = is_name},
+  backchannel = {participant = is_name},
   tick = {},
 }
 
-local KEPT_MS, TRIM, MAX_PEOPLE, FRONT_US, URGENT = 120000, 8, 64, 4000000000000000, 4
+local KEPT_MS, TRIM, MAX_PEOPLE, FRONT_US, HIGH, URGENT = 120000, 8, 64, 4000000000000000, 3, 4
+local IN_FRONT, FIRST_OF_ALL, MAX_MUTED, RESUMABLE = 1, 2, 256, 16
 local room, source, now = ARGV[2], ARGV[3], now_ms()
 local f, dirty = {}, {}
 local raw = redis.call('HGETALL', KEYS[3])

@@ -1,4 +1,4 @@
--- What becomes of a request for the floor. Third part of the floor script.
+-- What becomes of a request for the floor. Fourth part of the floor script.
 -- Each command returns its outcome.
 
 local commands = {}
@@ -25,12 +25,15 @@ local function holds(who, token)
   return holding() and f.holder == who and num('token') == tonumber(token)
 end
 
-local function extend()
-  set('confirmed', '1')
-  if f.revoking_by == '' then
-    set('deadline_ms', now + num('lease_ms'))
-    set('hold_lease_ms', f.lease_ms)
+-- Renew the lease, within a grace; whoever takes up a grant begins to be silent only then.
+local function extend(sounding)
+  local deadline_ms = now + num('lease_ms')
+  set('deadline_ms', revoking() and math.min(deadline_ms, num('grace_until_ms')) or deadline_ms)
+  set('hold_lease_ms', f.lease_ms)
+  if sounding or f.confirmed ~= '1' then
+    set('sounding_ms', now)
   end
+  set('confirmed', '1')
   return granted()
 end
 
@@ -45,77 +48,134 @@ end
 local function withdraw_waiting(who, reason)
   local entry = waiting_of(who)
   if entry then
+    local position = tonumber(position_of(who))
     take_waiting(who)
     note(entry.request_id, 'withdrawn', '0', reason)
-    emit('FLOOR_WITHDRAWN', {participant = who, request_id = entry.request_id, reason = reason})
+    emit('FLOOR_WITHDRAWN', {
+      participant = who, request_id = entry.request_id, reason = reason, position = position,
+    })
   end
   return entry
+end
+
+-- Record where a request waits; was is its position before it was moved.
+local function tell_place(who, entry, was)
+  local position = position_of(who)
+  emit('FLOOR_QUEUED', {
+    participant = who, priority = entry.priority, request_id = entry.request_id, position = tonumber(position),
+    was = was,
+  })
+  return position
 end
 
 local function enqueue(who, entry, by)
   set('arrived_us', math.max(num('arrived_us'), tonumber(entry.arrived_us)))
   put_waiting(who, entry)
   note(entry.request_id, 'queued', '0', '', who, by)
-  local position = position_of(who)
-  emit('FLOOR_QUEUED', {
-    participant = who, priority = entry.priority, request_id = entry.request_id, position = tonumber(position),
-  })
-  return {'queued', who, entry.request_id, position}
+  return {'queued', who, entry.request_id, tell_place(who, entry)}
 end
 
 local function may_preempt(who)
   return holding() and a.priority == URGENT and num('priority') < URGENT
-    and tonumber(a.observed_token) == num('token') and f.holder ~= who and f.revoking_by == ''
+    and tonumber(a.observed_token) == num('token') and f.holder ~= who and not revoking()
     and not anybody_speaks() and (f.closed_by or '') == ''
 end
 
-function commands.request()
-  local known = remembered(a.request_id)
+-- What a request gets that is known already, or that cannot be one; nil for a new one.
+local function answered(request_id, who)
+  local known = remembered(request_id)
   if known then
-    return state_of(a.request_id, known)
+    return state_of(request_id, known)
   end
-  if string.sub(a.request_id, 1, 6) == 'yield:' then
+  if string.sub(request_id, 1, 6) == 'yield:' then
     return {'invalid', 'request_id'}
   end
-  local made, who = made_ms(a.request_id), a.on_behalf_of ~= '' and a.on_behalf_of or a.participant
+  local made = made_ms(request_id)
   if made and math.abs(now - made) > KEPT_MS then
-    return {'denied', who, a.request_id, made < now and 'too_old' or 'too_new'}
+    return {'denied', who, request_id, made < now and 'too_old' or 'too_new'}
+  end
+end
+
+local function why_denied(who, must_wait)
+  if (f.closed_by or '') ~= '' then
+    return 'closed'
+  elseif is_muted(who) then
+    return 'muted'
+  elseif must_wait and redis.call('HLEN', KEYS[4]) >= num('max_queue')
+    and redis.call('HEXISTS', KEYS[4], who) == 0 then
+    return 'queue_full'
+  end
+end
+
+local function deny(request_id, who, by, reason)
+  note(request_id, 'denied', '0', reason, who, by)
+  emit('FLOOR_DENIED', {participant = who, request_id = request_id, reason = reason})
+  return {'denied', who, request_id, reason}
+end
+
+-- Whether who lost the token by a pre-emption that is remembered; that counts once.
+local function resumes(token, who)
+  local kept, found = {}, nil
+  for each in string.gmatch(f.preempted or '', '[^ ]+') do
+    local lost, request_id = string.match(each, '^(%d+)=(.*)$')
+    if tonumber(lost) == tonumber(token) then
+      found = remembered(request_id)
+    else
+      kept[#kept + 1] = each
+    end
+  end
+  if not found or found.participant ~= who or found.state ~= 'revoked' then
+    return false
+  end
+  set('preempted', table.concat(kept, ' '))
+  return true
+end
+
+-- Withdraw what the participant waited for; its new request keeps the place.
+local function replacing(who, entry)
+  local before = withdraw_waiting(who, 'replaced')
+  if before then
+    entry.arrived_us, entry.front = before.arrived_us, math.max(entry.front, before.front)
+  end
+  return entry
+end
+
+local function let_in(who, entry, by, must_wait)
+  if must_wait then
+    return enqueue(who, entry, by)
+  end
+  note(entry.request_id, 'granted', '0', '', who, by)
+  grant(who, entry, who == by)
+  return granted()
+end
+
+function commands.request()
+  local who = a.on_behalf_of ~= '' and a.on_behalf_of or a.participant
+  local known = answered(a.request_id, who)
+  if known then
+    return known
   end
   emit('FLOOR_REQUESTED', {
     participant = a.participant, priority = a.priority, request_id = a.request_id, reason = a.reason,
     on_behalf_of = a.on_behalf_of ~= '' and a.on_behalf_of or nil,
   })
-  local closed, idle, preempts = (f.closed_by or '') ~= '', not holding() and not anybody_speaks(), may_preempt(who)
+  local idle, preempts = not holding() and not anybody_speaks(), may_preempt(who)
   local grace_ms = preempts and f.confirmed == '1' and num('grace_ms') or 0
   local must_wait = not idle and (not preempts or grace_ms > 0)
-  local full = must_wait and redis.call('HLEN', KEYS[4]) >= num('max_queue')
-    and redis.call('HEXISTS', KEYS[4], who) == 0
-  if closed or full then
-    local reason = closed and 'closed' or 'queue_full'
-    note(a.request_id, 'denied', '0', reason, who, a.participant)
-    emit('FLOOR_DENIED', {participant = who, request_id = a.request_id, reason = reason})
-    return {'denied', who, a.request_id, reason}
+  local denied = why_denied(who, must_wait)
+  if denied then
+    return deny(a.request_id, who, a.participant, denied)
   end
-  local before = withdraw_waiting(who, 'replaced')
-  local entry = {
-    request_id = a.request_id, priority = a.priority, reason = a.reason,
-    arrived_us = before and before.arrived_us or whole(next_arrival_us()),
-    front = preempts or (before ~= nil and before.front),
-  }
+  local entry = replacing(who, {
+    request_id = a.request_id, priority = a.priority, reason = a.reason, arrived_us = whole(next_arrival_us()),
+    front = (resumes(a.resume_token, who) or preempts) and IN_FRONT or 0,
+  })
   if preempts and grace_ms > 0 then
-    set('deadline_ms', math.min(num('deadline_ms'), now + grace_ms))
-    set('revoking_by', who)
-    set('revoking_reason', a.reason)
-    emit('FLOOR_REVOKING', {participant = f.holder, by = who, grace_ms = grace_ms, reason = a.reason}, f.token)
+    begin_revoking(who, grace_ms, a.reason)
   elseif preempts then
-    end_by_revoking(who, a.reason, now)
+    end_by_preempting(who, a.reason, now)
   end
-  if must_wait then
-    return enqueue(who, entry, a.participant)
-  end
-  note(a.request_id, 'granted', '0', '', who, a.participant)
-  grant(who, entry, who == a.participant)
-  return granted()
+  return let_in(who, entry, a.participant, must_wait)
 end
 
 function commands.confirm()

@@ -1,4 +1,4 @@
--- What happens on a floor by itself, and the parts of its transitions. Second part of the floor script.
+-- The parts of the floor's transitions. Second part of the floor script.
 
 local people, people_changed = {}, {}
 raw = redis.call('HGETALL', KEYS[6])
@@ -78,7 +78,7 @@ local function waiting_of(who)
 end
 
 local function score_of(entry)
-  local head_start_us = entry.front and FRONT_US or entry.priority * num('age_step_ms') * 1000
+  local head_start_us = entry.front > 0 and entry.front * FRONT_US or entry.priority * num('age_step_ms') * 1000
   return whole(tonumber(entry.arrived_us) - head_start_us)
 end
 
@@ -104,7 +104,11 @@ local function guard_ms()
   return math.max(0, num('quiet_ms') - now)
 end
 
-local function grant(who, entry, confirmed)
+local function is_muted(who)
+  return string.find(' ' .. (f.muted or '') .. ' ', ' ' .. who .. ' ', 1, true) ~= nil
+end
+
+local function grant(who, entry, confirmed, position)
   local lease_ms = confirmed and num('lease_ms') or num('take_up_ms')
   local token = whole(math.max(num('token') + 1, now_us()))
   set('token', token)
@@ -115,7 +119,9 @@ local function grant(who, entry, confirmed)
   set('deadline_ms', now + lease_ms)
   set('hold_lease_ms', lease_ms)
   set('confirmed', confirmed and '1' or '0')
-  set('taken', '0')
+  set('taken_ms', 0)
+  set('sounding_ms', now)
+  set('grace_until_ms', 0)
   set('reason', entry.reason)
   set('revoking_by', '')
   set('revoking_reason', '')
@@ -132,6 +138,7 @@ local function grant(who, entry, confirmed)
   emit('FLOOR_GRANTED', {
     participant = who, request_id = entry.request_id, lease_ms = lease_ms, guard_ms = guard_ms(),
     waited_ms = math.max(0, now - math.floor(tonumber(entry.arrived_us) / 1000)), reason = entry.reason,
+    position = position,
   }, token)
 end
 
@@ -150,6 +157,25 @@ local function end_by_revoking(by, reason, at_ms)
   emit('FLOOR_REVOKED', {
     participant = who, by = by, held_ms = at_ms - num('granted_ms'), reason = reason,
   }, f.token)
+end
+
+-- As end_by_revoking; the holder may ask to be put back at the front.
+local function end_by_preempting(by, reason, at_ms)
+  local kept = {}
+  for each in string.gmatch(f.preempted or '', '[^ ]+') do
+    kept[#kept + 1] = each
+  end
+  kept[#kept + 1] = f.token .. '=' .. f.request_id
+  set('preempted', table.concat(kept, ' ', math.max(1, #kept - RESUMABLE + 1)))
+  end_by_revoking(by, reason, at_ms)
+end
+
+local function begin_revoking(by, grace_ms, reason)
+  set('deadline_ms', math.min(num('deadline_ms'), now + grace_ms))
+  set('grace_until_ms', now + grace_ms)
+  set('revoking_by', by)
+  set('revoking_reason', reason)
+  emit('FLOOR_REVOKING', {participant = f.holder, by = by, grace_ms = grace_ms, reason = reason}, f.token)
 end
 
 local function end_person(who, reason)
@@ -180,91 +206,6 @@ local function serve()
   if head then
     local entry = waiting_of(head)
     take_waiting(head)
-    grant(head, entry, false)
+    grant(head, entry, false, 1)
   end
-end
-
--- What is due
-
--- No deadline is further away than its lease: a clock that was set back must not stall the floor.
-local function distrust_the_future()
-  if holding() and num('deadline_ms') > now + num('hold_lease_ms') then
-    set('deadline_ms', now + num('hold_lease_ms'))
-    set('granted_ms', math.min(num('granted_ms'), now))
-  end
-  if num('quiet_ms') > now + num('guard_ms') then
-    set('quiet_ms', now + num('guard_ms'))
-  end
-  local latest = now + num('person_lease_ms')
-  for who, person in pairs(people) do
-    for observer, until_ms in pairs(person.observers) do
-      if until_ms > latest then
-        person.observers[observer] = latest
-        people_changed[who] = true
-      end
-    end
-    if person.words_ms > now then
-      person.words_ms = now
-      people_changed[who] = true
-    end
-  end
-end
-
-local function lapse_person(who, person)
-  local heard, lapsed = false, {}
-  for observer, until_ms in pairs(person.observers) do
-    if until_ms <= now then
-      lapsed[#lapsed + 1] = observer
-    else
-      heard = true
-    end
-  end
-  if not heard then
-    end_person(who, 'lapsed')
-    return
-  end
-  for _, observer in ipairs(lapsed) do
-    person.observers[observer] = nil
-    people_changed[who] = true
-  end
-  if not person.stale and now - person.words_ms >= num('person_stale_ms') then
-    end_person(who, 'stale')
-    person.stale, person.taken_ms = true, 0
-    put_person(who, person)
-  end
-end
-
-local function settle()
-  distrust_the_future()
-  for _, who in ipairs(identities()) do
-    lapse_person(who, people[who])
-  end
-  local due = num('deadline_ms')
-  if holding() and due <= now then
-    if f.revoking_by ~= '' then
-      end_by_revoking(f.revoking_by, f.revoking_reason, due)
-    else
-      local who, reason = f.holder, f.confirmed == '1' and 'lease' or 'take_up'
-      end_hold('expired', reason, due)
-      emit('FLOOR_EXPIRED', {
-        participant = who, held_ms = due - num('granted_ms'), due_ms = due, reason = reason,
-      }, f.token)
-    end
-  end
-  serve()
-end
-
-local function next_due_ms()
-  local due = holding() and num('deadline_ms') or nil
-  for _, person in pairs(people) do
-    if not person.stale then
-      local lapses = 0
-      for _, until_ms in pairs(person.observers) do
-        lapses = math.max(lapses, until_ms)
-      end
-      lapses = math.min(lapses, person.words_ms + num('person_stale_ms'))
-      due = due and math.min(due, lapses) or lapses
-    end
-  end
-  return due
 end

@@ -33,7 +33,11 @@ SMALL = FloorSettings(
     person_lease_ms=3_000,
     person_stale_ms=4_000,
     tokens_kept=16,
+    max_turn_ms=0,
+    silent_ms=0,
 )
+TIMERS = {"max_turn_ms": 5_000, "silent_ms": 2_500, "room_idle_ms": 3_000, "backchannel_ms": 900}
+"""Beside SMALL, for sequences that are to meet the timers and the backchannel lane."""
 
 agents = st.sampled_from(AGENTS)
 people = st.sampled_from(PEOPLE)
@@ -48,15 +52,28 @@ asking = st.tuples(
     st.integers(0, 4),
     st.sampled_from(["", "", *AGENTS]),
     st.sampled_from(["none", "current", "old"]),
+    st.sampled_from(["", "", "", "lost"]),
 )
 cutting_in = st.tuples(
-    st.just("request"), agents, st.just(4), st.just(4), st.sampled_from(["", AGENTS[0]]), st.just("current")
+    st.just("request"),
+    agents,
+    st.just(4),
+    st.just(4),
+    st.sampled_from(["", AGENTS[0]]),
+    st.just("current"),
+    st.just(""),
+)
+coming_back = st.tuples(
+    st.just("come_back"), st.integers(0, 5), st.sampled_from(["loser", "loser", AGENTS[0]])
 )
 holding = st.one_of(
     st.tuples(st.just("confirm"), agents, slots),
     st.tuples(st.just("confirm_holder")),
     st.tuples(st.just("confirm_waiting")),
-    st.tuples(st.just("renew"), st.sampled_from(["holder", "holder", "old", *AGENTS])),
+    st.tuples(
+        st.just("renew"), st.sampled_from(["holder", "holder", "holder", "old", *AGENTS]), st.booleans()
+    ),
+    st.tuples(st.just("talk"), st.integers(1, 4)),
     st.tuples(st.just("take"), st.sampled_from(["holder", "holder", "old", *AGENTS])),
     st.tuples(
         st.just("release"),
@@ -77,15 +94,29 @@ chairing = st.one_of(
     st.tuples(st.just("close")),
     st.tuples(st.just("open")),
     st.tuples(st.just("open")),
-    st.tuples(st.just("configure"), st.sampled_from([0, 300]), st.sampled_from([1_500, 60_000])),
+    st.tuples(
+        st.just("configure"), st.sampled_from([0, 300]), st.sampled_from([1_500, 60_000]), st.booleans()
+    ),
     st.tuples(st.just("tick")),
+    st.tuples(st.just("gone"), st.sampled_from(["holder", *AGENTS, *PEOPLE])),
 )
-moves = st.one_of(asking, asking, cutting_in, holding, holding, speaking, chairing)
+ordering = st.one_of(
+    st.tuples(st.just("deny"), st.sampled_from(["waiting", *AGENTS])),
+    st.tuples(st.just("grant_to"), agents, slots, st.booleans()),
+    st.tuples(st.just("mute"), st.sampled_from(["holder", "waiting", *AGENTS, *PEOPLE]), st.booleans()),
+    st.tuples(st.just("unmute")),
+    st.tuples(st.just("backchannel"), st.sampled_from(["holder", *AGENTS])),
+)
+moves = st.one_of(
+    asking, asking, cutting_in, coming_back, holding, holding, holding, speaking, chairing, ordering
+)
 soon_us = st.integers(0, 5_000)
-late_us = st.sampled_from([50_000, 400_000, 999_999, 1_000_000, 2_000_000, 3_000_000, 4_000_001, 121_000_000])
+late_us = st.sampled_from(
+    [50_000, 400_000, 999_999, 1_000_000, 1_500_000, 2_000_000, 3_000_000, 4_000_001, 121_000_000]
+)
 odd_us = st.sampled_from([-10_000_000, -1_000, 250_000])
 gaps_us = st.one_of(soon_us, soon_us, soon_us, soon_us, soon_us, soon_us, late_us, odd_us)
-start = st.tuples(st.just("configure"), st.sampled_from([0, 0, 300]), st.just(1_500))
+start = st.tuples(st.just("configure"), st.sampled_from([0, 0, 300]), st.just(1_500), st.booleans())
 taken = st.tuples(moves, gaps_us)
 sequences = st.one_of(st.lists(taken, max_size=8), st.lists(taken, min_size=15, max_size=60))
 steps = st.tuples(start, sequences).map(lambda made: [(made[0], 0), *made[1]])
@@ -101,6 +132,16 @@ class Names:
         self.owners: dict[str, str] = {}
         self.asked = 0
 
+    def request_id(self, slot: int, now_us: int) -> str:
+        again = slot > 4
+        slot = REPEATED.get(slot, slot)
+        if slot not in self.ids or not again:
+            self.asked += 1
+            age_ms = {1: 130_000, 2: -5_000, 3: -130_000, 4: 0}.get(slot)
+            stamp = "" if age_ms is None else f"{now_us // 1000 - age_ms:013d}-"
+            self.ids[slot] = f"{stamp}r{self.asked}"
+        return self.ids[slot]
+
     def command(  # noqa: C901 (one case a move)
         self, move: tuple[Any, ...], floor: Any, now_us: int
     ) -> fc.Command:
@@ -113,16 +154,14 @@ class Names:
                 return name, tokens["current" if who == "holder" else "old"]
             return who, floor.token
 
+        def somebody(who: str) -> str:
+            if who == "holder":
+                return hold.participant if hold else AGENTS[1]
+            return next(iter(floor.queue), AGENTS[0]) if who == "waiting" else who
+
         match move:
-            case ("request", who, slot, priority, beneficiary, observed):
-                again = slot > 4
-                slot = REPEATED.get(slot, slot)
-                if slot not in self.ids or not again:
-                    self.asked += 1
-                    age_ms = {1: 130_000, 2: -5_000, 3: -130_000, 4: 0}.get(slot)
-                    stamp = "" if age_ms is None else f"{now_us // 1000 - age_ms:013d}-"
-                    self.ids[slot] = f"{stamp}r{self.asked}"
-                request_id = self.ids[slot]
+            case ("request", who, slot, priority, beneficiary, observed, lost):
+                request_id = self.request_id(slot, now_us)
                 self.owners.setdefault(request_id, beneficiary or who)
                 return fc.Request(
                     participant=who,
@@ -131,7 +170,15 @@ class Names:
                     on_behalf_of=beneficiary,
                     reason="wants to",
                     observed_token=tokens[observed],
+                    resume_token=max(floor.preempted, default=0) if lost else 0,
                 )
+            case ("come_back", which, who):
+                lost = sorted(floor.preempted)[which % len(floor.preempted)] if floor.preempted else 1
+                known = floor.requests.get(floor.preempted.get(lost, ""))
+                name = known.participant if known is not None and who == "loser" else AGENTS[0]
+                request_id = self.request_id(0, now_us)
+                self.owners.setdefault(request_id, name)
+                return fc.Request(participant=name, request_id=request_id, resume_token=lost)
             case ("confirm", who, slot):
                 return fc.Confirm(
                     participant=who, request_id=self.ids.get(REPEATED.get(slot, slot), "never-asked")
@@ -142,9 +189,14 @@ class Names:
                 if asked is None:
                     return fc.Confirm(participant=AGENTS[0], request_id="never-asked")
                 return fc.Confirm(participant=asked.participant, request_id=asked.request_id)
-            case ("renew", who):
+            case ("renew", who, sounding):
                 name, token = holder(who)
-                return fc.Renew(participant=name, token=token)
+                return fc.Renew(participant=name, token=token, sounding=sounding)
+            case ("talk", turn):
+                name, token = holder("holder")
+                if hold is not None and not hold.taken_ms:
+                    return fc.Take(participant=name, token=token)
+                return fc.Renew(participant=name, token=token, sounding=turn > 1)
             case ("take", who):
                 name, token = holder(who)
                 return fc.Take(participant=name, token=token)
@@ -170,8 +222,25 @@ class Names:
                 return fc.Close(by="chair", reason="break")
             case ("open",):
                 return fc.Open(by="chair")
-            case ("configure", grace_ms, age_step_ms):
+            case ("deny", who):
+                return fc.Deny(by="chair", participant=somebody(who), reason="not now")
+            case ("grant_to", who, slot, at_once):
+                request_id = self.request_id(slot, now_us)
+                self.owners.setdefault(request_id, who)
+                return fc.GrantTo(
+                    by="chair", participant=who, request_id=request_id, reason="yours", now=at_once
+                )
+            case ("mute", who, muted):
+                return fc.Mute(by="chair", participant=somebody(who), muted=muted)
+            case ("unmute",):
+                return fc.Mute(by="chair", participant=min(floor.muted, default="ada"), muted=False)
+            case ("gone", who):
+                return fc.Gone(participant=somebody(who))
+            case ("backchannel", who):
+                return fc.Backchannel(participant=somebody(who))
+            case ("configure", grace_ms, age_step_ms, timed):
                 settings = SMALL.as_dict() | {"grace_ms": grace_ms, "age_step_ms": age_step_ms}
+                settings |= TIMERS if timed else {}
                 return fc.Configure(by="chair", settings=FloorSettings(**settings))
             case _:
                 return fc.Tick()

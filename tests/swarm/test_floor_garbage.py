@@ -24,9 +24,10 @@ SHAPES: dict[str, dict[str, Any]] = {
     "request": {
         **{"participant": NAME, "request_id": ID, "priority": 2, "on_behalf_of": "", "reason": ""},
         "observed_token": "0",
+        "resume_token": "0",
     },
     "confirm": {"participant": NAME, "request_id": ID},
-    "renew": {"participant": NAME, "token": TOKEN},
+    "renew": {"participant": NAME, "token": TOKEN, "sounding": True},
     "take": {"participant": NAME, "token": TOKEN, "participant_kind": "agent"},
     "release": {"participant": NAME, "token": TOKEN, "tail_done": True, "to": "", "reason": ""},
     "withdraw": {"participant": NAME, "request_id": ID, "reason": ""},
@@ -37,6 +38,11 @@ SHAPES: dict[str, dict[str, Any]] = {
     "close": {"by": NAME, "reason": ""},
     "open": {"by": NAME},
     "configure": {"by": NAME, "settings": FloorSettings().as_dict()},
+    "deny": {"by": NAME, "participant": "bob", "reason": ""},
+    "grant_to": {"by": NAME, "participant": "bob", "request_id": "r2", "reason": "", "now": False},
+    "mute": {"by": NAME, "participant": "bob", "muted": True},
+    "gone": {"participant": NAME},
+    "backchannel": {"participant": NAME},
     "tick": {},
 }
 COMMANDS = (*SHAPES, "settle", "", "REQUEST")
@@ -58,7 +64,7 @@ arguments = st.one_of(
 )
 rooms = st.sampled_from([ROOM, ROOM, ROOM, "", "other", "two words"])
 CHECKS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-OUTCOMES = {"granted", "queued", "denied", "ended", "stale", "changed", "unchanged", "invalid"}
+OUTCOMES = {"granted", "queued", "denied", "ended", "stale", "changed", "unchanged", "invalid", "lent"}
 
 
 async def try_all(redis: Any, sent: list[tuple[str, str, str, str]]) -> None:
@@ -69,6 +75,8 @@ async def try_all(redis: Any, sent: list[tuple[str, str, str, str]]) -> None:
         assert reply[4] in OUTCOMES, reply
     floor = FloorScript(redis, ROOM, FloorSettings())
     await floor.run(fc.Open(by="chair"), "chair")
+    await floor.run(fc.Configure(by="chair", settings=FloorSettings()), "chair")
+    await floor.run(fc.Mute(by="chair", participant="zoe", muted=False), "chair")
     for person, entry in (await floor.read()).people.items():
         for observer in entry.observers:
             await floor.run(fc.PersonSilent(person=person, observer=observer), "chair")

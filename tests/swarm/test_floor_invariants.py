@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from streams import events as ev
 from swarm import floor_commands as fc
 from swarm.floor import decide
-from swarm.floor_state import MAX_PEOPLE, Floor
+from swarm.floor_state import MAX_PEOPLE, RESUMABLE, Floor
 from tests.swarm.floor_commands_made import SMALL, START_US, Names, steps
 
 seen: set[tuple[str, str]] = set()
@@ -45,6 +45,11 @@ def check(before: Floor, command: fc.Command, step: Any, now_us: int) -> None:
     holding = set() if floor.hold is None else {floor.hold.request_id}
     assert live == {each.request_id for each in floor.queue.values()} | holding
     refused = isinstance(step.outcome, fc.Stale | fc.Unchanged | fc.Invalid)
+    assert not floor.muted & (
+        {*floor.queue, *speaking, floor.backchannel_by} | {floor.hold and floor.hold.participant}
+    )
+    assert not floor.backchannel_by or now_us // 1000 < floor.backchannel_until_ms
+    assert len(floor.preempted) <= RESUMABLE
     if refused:
         assert floor == decide(before, fc.Tick(), now_us).floor, "refused, and yet something changed"
 
@@ -60,6 +65,9 @@ def run_all(taken: list[tuple[tuple[Any, ...], int]]) -> None:
         check(floor, command, step, now_us)
         outcome = step.outcome
         detail = {fc.Ended: "state", fc.Denied: "reason", fc.Unchanged: "reason", fc.Changed: "what"}
+        lost = command.resume_token if isinstance(command, fc.Request) else 0
+        if lost in floor.preempted and lost not in step.floor.preempted:
+            seen.add(("Request", "in front"))
         told = getattr(outcome, detail.get(type(outcome), "none"), "")
         seen.add((type(command).__name__, f"{type(outcome).__name__} {told}".strip()))
         for event, _ in step.events:
@@ -68,7 +76,9 @@ def run_all(taken: list[tuple[tuple[Any, ...], int]]) -> None:
 
 
 def _reason(event: ev.Event) -> str:
-    reasoned = isinstance(event, ev.FloorExpired | ev.FloorDenied)
+    if isinstance(event, ev.FloorRevoked | ev.FloorRevoking):
+        return event.reason if not event.by else ""
+    reasoned = isinstance(event, ev.FloorExpired | ev.FloorDenied | ev.RoomClosed)
     return getattr(event, "reason", "") if reasoned else ""
 
 
@@ -76,8 +86,10 @@ EVENTS = {
     *("FLOOR_REQUESTED", "FLOOR_QUEUED", "FLOOR_GRANTED", "FLOOR_RELEASED", "FLOOR_REVOKED"),
     *("FLOOR_REVOKING", "FLOOR_WITHDRAWN", "FLOOR_TAKEN", "FLOOR_OPENED", "FLOOR_CLOSED"),
     *("FLOOR_EXPIRED lease", "FLOOR_EXPIRED take_up", "FLOOR_DENIED closed", "FLOOR_DENIED queue_full"),
-    "SETTINGS_CHANGED",
+    *("SETTINGS_CHANGED", "PARTICIPANT_MUTED", "FLOOR_LENT", "ROOM_CLOSED idle", "FLOOR_DENIED muted"),
+    *("FLOOR_REVOKING max_turn", "FLOOR_REVOKED max_turn", "FLOOR_REVOKED silent", "FLOOR_REVOKED gone"),
 }
+NO_BACKCHANNEL = ("off", "muted", "closed", "idle", "holds", "busy")
 OUTCOMES = {
     *(("Request", what) for what in ("Granted", "Queued", "Denied closed", "Denied too_old")),
     *(("Request", f"Ended {state}") for state in ("released", "revoked", "expired", "withdrawn")),
@@ -94,6 +106,19 @@ OUTCOMES = {
     *(("Open", what) for what in ("Changed opened", "Unchanged open")),
     *(("Configure", what) for what in ("Changed configured", "Unchanged settings")),
     *(("event", what) for what in EVENTS),
+    *(("Deny", what) for what in ("Changed denied", "Unchanged not_waiting")),
+    *(
+        ("GrantTo", what)
+        for what in ("Granted", "Queued", "Denied closed", "Denied muted", "Unchanged holds")
+    ),
+    *(
+        ("Mute", what)
+        for what in ("Changed muted", "Changed unmuted", "Unchanged muted", "Unchanged not_muted")
+    ),
+    *(("Gone", what) for what in ("Changed gone", "Unchanged absent")),
+    *(("Backchannel", what) for what in ("Lent", *(f"Denied {why}" for why in NO_BACKCHANNEL))),
+    *(("Request", what) for what in ("Denied muted", "in front")),
+    *((command, "Unchanged muted") for command in ("PersonSpeaking", "Preempt")),
 }
 
 

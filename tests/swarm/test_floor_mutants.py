@@ -26,14 +26,17 @@ MUTANTS = {
     "any token preempts": ("tonumber(a.observed_token) ~= num('token')", "tonumber(a.observed_token) == -1"),
     "pre-emption over a person": ("and not anybody_speaks() and (f.closed", "and (f.closed"),
     "grace without end": (
-        "if f.revoking_by == '' then\n    set('deadline_ms'",
-        "if true then\n    set('deadline_ms'",
+        "revoking() and math.min(deadline_ms, num('grace_until_ms')) or deadline_ms",
+        "deadline_ms",
     ),
-    "place lost": ("before and before.arrived_us or", "nil or"),
-    "front lost": ("front = preempts or (before ~= nil and before.front)", "front = preempts"),
+    "place lost": (
+        "entry.arrived_us, entry.front = before.arrived_us",
+        "entry.arrived_us, entry.front = entry.arrived_us",
+    ),
+    "front lost": ("math.max(entry.front, before.front)", "entry.front"),
     "guard for the silent": ("if audible_until_ms and f.confirmed == '1' then", "if audible_until_ms then"),
     "clock set back": (
-        "if holding() and num('deadline_ms') > now + num('hold_lease_ms') then",
+        "if num('deadline_ms') > now + num('hold_lease_ms') then",
         "if false then",
     ),
     "order after new settings": ("if changed.age_step_ms then", "if false then"),

@@ -83,7 +83,9 @@ async def test_a_request_is_withdrawn_whatever_has_become_of_it(room: Room) -> N
         "request_id"
     )
     await room.do(fc.Withdraw(participant="bob", request_id="bob-asks", reason="never mind"))
-    assert room.events == [ev.FloorWithdrawn(participant="bob", request_id="bob-asks", reason="never mind")]
+    assert room.events == [
+        ev.FloorWithdrawn(participant="bob", request_id="bob-asks", reason="never mind", position=1)
+    ]
     assert await room.refused(fc.Withdraw(participant="bob", request_id="bob-asks")) == fc.Unchanged(
         "withdrawn"
     )

@@ -209,7 +209,10 @@ async def test_a_hand_over_leaves_no_gap_and_jumps_the_queue(room: Room) -> None
     await room.do(fc.Renew(participant="cleo", token=room.floor.token))
     await room.ask("dora")
     await room.do(fc.Release(participant="cleo", token=room.floor.token, to="dora"))
-    assert room.types == ["FLOOR_RELEASED", "FLOOR_GRANTED"]
+    assert room.types == ["FLOOR_RELEASED", "FLOOR_QUEUED", "FLOOR_GRANTED"]
+    assert room.events[1] == ev.FloorQueued(
+        participant="dora", priority=2, request_id="dora-asks", position=1, was=2
+    )
     assert room.holder == "dora"
     assert list(room.floor.queue) == ["bob"]
 
