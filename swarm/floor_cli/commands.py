@@ -15,6 +15,7 @@ from swarm.floor_cli.options import (
     Json,
     New,
     Reason,
+    RequestId,
     Role,
     Room,
     Token,
@@ -72,9 +73,7 @@ def request(
     preempt: Annotated[
         bool, typer.Option("--preempt", help="With urgent: take it from an agent of lower priority.")
     ] = False,
-    request_id: Annotated[
-        str | None, typer.Option(help="Repeat a request: under its id it has no second effect.")
-    ] = None,
+    request_id: RequestId = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for the grant and hold it until Ctrl-C; a line a change.")
     ] = False,
@@ -129,7 +128,7 @@ def withdraw(
     room: Room,
     by: As,
     role: Role = "",
-    request_id: Annotated[str | None, typer.Option(help="Of the request; else the one that waits.")] = None,
+    request_id: RequestId = None,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:

@@ -8,11 +8,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.errors import InvalidEventError
+from streams.request_ids import checked_request_id
 from swarm import logs
+from swarm.errors import SettingError
 
 if TYPE_CHECKING:
     from swarm.floor_cli.calls import Act
     from swarm.floor_cli.shown import Answer
+
+
+def _reason(text: str) -> str:
+    from swarm.floor_link import LONGEST_REASON
+
+    if len(text) > LONGEST_REASON:
+        raise SettingError("--reason", f"{len(text)} characters", f"Use up to {LONGEST_REASON}")
+    return text
+
+
+def _request_id(text: str | None) -> str | None:
+    try:
+        return None if text is None else checked_request_id(text)
+    except InvalidEventError as error:
+        raise SettingError("--request-id", error.reason, "Give the id that the answer told") from error
+
 
 Room = Annotated[str, typer.Argument(help="Name of the room.", metavar="ROOM")]
 Who = Annotated[str, typer.Argument(help="The participant it is about.", metavar="NAME")]
@@ -21,7 +40,13 @@ As = Annotated[str, typer.Option("--as", help="Who acts: the participant's ident
 AsChair = Annotated[str, typer.Option("--as", help="Who acts, as the record shall name it.")]
 Role = Annotated[str, typer.Option(help="Role of who acts: host, chair, expert, guest, observer, any other.")]
 ChairRole = Annotated[str, typer.Option("--role", help="Role of who acts: chair or host.")]
-Reason = Annotated[str, typer.Option(help="Why; goes on the record.")]
+Reason = Annotated[str, typer.Option(callback=_reason, help="Why; goes on the record.")]
+RequestId = Annotated[
+    str | None,
+    typer.Option(
+        callback=_request_id, help="Of a request made before: under its id it has no second effect."
+    ),
+]
 New = Annotated[bool, typer.Option("--new", help="Open the room if there is none.")]
 Token = Annotated[
     int | None, typer.Option(min=1, help="Only if this is the current token; without it, whichever is.")
