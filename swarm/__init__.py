@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swarm.agent_runtime import AgentRuntime
-    from swarm.errors import FloorDeniedError, SettingError, StaleTokenError, SwarmError
+    from swarm.allocation import Policy
+    from swarm.allocation_settings import AllocationSettings
+    from swarm.errors import FloorDeniedError, InvalidBidError, SettingError, StaleTokenError, SwarmError
     from swarm.grant import Grant, Lost
     from swarm.participant import Participant, Priority
     from swarm.session import AgentSpec, SwarmSession
@@ -16,10 +18,13 @@ if TYPE_CHECKING:
 _HOME = {
     "AgentRuntime": "agent_runtime",
     "AgentSpec": "session",
+    "AllocationSettings": "allocation_settings",
     "FloorDeniedError": "errors",
     "Grant": "grant",
+    "InvalidBidError": "errors",
     "Lost": "grant",
     "Participant": "participant",
+    "Policy": "allocation",
     "Priority": "participant",
     "SettingError": "errors",
     "StaleTokenError": "errors",
@@ -31,10 +36,13 @@ _HOME = {
 __all__ = (
     "AgentRuntime",
     "AgentSpec",
+    "AllocationSettings",
     "FloorDeniedError",
     "Grant",
+    "InvalidBidError",
     "Lost",
     "Participant",
+    "Policy",
     "Priority",
     "SettingError",
     "StaleTokenError",

@@ -17,7 +17,7 @@ from swarm.allocation_settings import AllocationSettings
 from swarm.allocation_turns import TurnBook, turn_reason
 from swarm.bids import AllocationStore, StillOpen
 from swarm.chair_watch import ChairWatch
-from swarm.errors import NotPermittedError
+from swarm.errors import InvalidCommandError, NotPermittedError
 from swarm.look_back import newest_entries
 from swarm.participant import CHAIR, Participant, Priority
 from swarm.spawning import Spawning
@@ -127,10 +127,13 @@ class TurnAllocator:
 
         Raises:
             NotPermittedError: the role of `by` is not one of a chair.
+            InvalidCommandError: `agent` is none of the room, or muted.
             StreamUnavailableError: Redis did not answer.
         """
         if not by.chairs:
             raise NotPermittedError(participant=by.identity, role=by.role, command="give a turn")
+        if all(each.identity != agent for each in self._candidates()):
+            raise InvalidCommandError(command="give_turn", what="agent")
         turn = self._chair.undecided
         if turn is None:
             return None
