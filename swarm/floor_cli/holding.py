@@ -81,7 +81,9 @@ async def request_and_hold(room: str, asked: Asked, say: Say, *, new: bool) -> i
             except TimeoutError:
                 return _told(say, "gave up waiting", "timeout", asked)
             except FloorDeniedError as error:
-                return _told(say, f"the request is over: {shown.why(error.reason)}", error.reason, asked)
+                return _told(
+                    say, f"was not granted the floor: {shown.why(error.reason)}", error.reason, asked
+                )
             return await _hold(grant, asked, say)
 
 

@@ -1,0 +1,251 @@
+"""docs/protocol.md says what the floor's script takes, returns and keeps: all of it, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+from streams import events as ev
+from streams import keys
+from streams.conversation_stream import ConversationStream
+from streams.request_ids import KEPT_MS
+from swarm import floor_commands as fc
+from swarm.floor_link import LONGEST_REASON
+from swarm.floor_script import FloorScript, floor_keys, source
+from swarm.floor_state import BOUNDS, FloorSettings
+from swarm.floor_wire import decode_reply, encode_command
+from swarm.waiters import JITTER_S, RECHECK_S
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from streams.events import Recorded
+
+TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+SCRIPT = source()
+KINDS = {
+    "is_name": "name",
+    "optional(is_name)": "name or empty",
+    "is_token": "token",
+    "is_text": "text",
+    "is_priority": "priority",
+    "is_flag": "flag",
+    "is_kind": "participant kind",
+    "is_settings": "settings",
+}
+"""Checks of the script, as the document names them."""
+
+Rows = list[list[str]]
+
+
+def section(title: str) -> str:
+    """The text under a heading, up to the next of its level or above."""
+    level = title.index(" ")
+    begin = TEXT.index(f"\n{title}\n") + len(title) + 2
+    end = re.search(rf"^#{{1,{level}}} ", TEXT[begin:], re.MULTILINE)
+    return TEXT[begin : begin + end.start()] if end else TEXT[begin:]
+
+
+def rows(title: str, columns: int) -> Rows:
+    """The cells of the tables of so many columns under a heading, without their head."""
+    found: Rows = []
+    for line in section(title).splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and len(cells) == columns:
+            found.append(cells)
+    heads = [after for after, cells in enumerate(found) if set(cells[0]) == {"-"}]
+    return [cells for at, cells in enumerate(found) if at not in heads and at + 1 not in heads]
+
+
+def codes(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+def name_of(command: type[fc.Command]) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", command.__name__).lower()
+
+
+def lua_shapes() -> dict[str, dict[str, str]]:
+    """Command to argument to check, as the script has them."""
+    table = SCRIPT[SCRIPT.index("local SHAPES = {") :]
+    table = table[: table.index("\n}\n")]
+    found: dict[str, dict[str, str]] = {}
+    for name, body in re.findall(r"^  (\w+) = \{(.*?)\},$", table, re.MULTILINE | re.DOTALL):
+        found[name] = dict(re.findall(r"(\w+) = ([\w()]+)", body))
+    return found
+
+
+def test_the_keys_are_those_of_the_script_in_its_order() -> None:
+    table = rows("## Keys", 4)
+    assert [row[0] for row in table] == [str(n) for n in range(1, len(table) + 1)]
+    assert [codes(row[1])[0].replace("{ROOM}", "{r}") for row in table] == floor_keys("r")
+    assert f"The set `{keys.ROOMS}` lists the rooms." in TEXT
+
+
+def test_the_commands_are_those_of_the_script_with_all_their_arguments() -> None:
+    told: dict[str, dict[str, str]] = {}
+    for command, arguments, _, _ in rows("### Commands", 4):
+        pairs = re.findall(r"`(\w+)` ([a-z ]+)", arguments)
+        told[codes(command)[0]] = dict(pairs)
+    shapes = lua_shapes()
+    assert set(told) == set(shapes)
+    for command, arguments in shapes.items():
+        kinds = {name: KINDS[check] for name, check in arguments.items()}
+        if "request_id" in kinds:
+            kinds["request_id"] = "id"
+        assert told[command] == kinds, command
+
+
+def test_the_commands_are_those_of_the_python_client() -> None:
+    told = {codes(row[0])[0]: set(re.findall(r"`(\w+)` [a-z]", row[1])) for row in rows("### Commands", 4)}
+    ours = {name_of(each): {field.name for field in fields(each)} for each in get_args(fc.Command)}
+    assert told == ours
+
+
+def test_every_kind_of_an_argument_is_explained() -> None:
+    explained = {row[0] for row in rows("## The script", 2) if not row[0].isdigit()}
+    used = {
+        kind.removesuffix(" or empty")
+        for row in rows("### Commands", 4)
+        for _, kind in re.findall(r"`(\w+)` ([a-z ]+)", row[1])
+    }
+    assert used <= explained
+    assert f"up to {LONGEST_REASON} characters" in section("## The script")
+
+
+def test_the_answers_are_those_of_the_script() -> None:
+    told = [codes(row[0])[0] for row in rows("### Answers", 3)]
+    # Lists that begin with a word; the one that is no answer holds the fields of an entry.
+    written = set(re.findall(r"\{\s*'(\w+)'", SCRIPT)) - {"kind"}
+    assert set(told) == written
+
+
+@pytest.mark.parametrize("row", rows("### Answers", 3), ids=lambda row: codes(row[0])[0])
+def test_an_answer_has_the_parts_that_it_is_said_to_have(row: list[str]) -> None:
+    tag = codes(row[0])[0]
+    parts = [part for part in row[1].split(", ") if part]
+    head = ["1", "2", "", "", tag]
+    decode_reply([*head, *("7" for _ in parts)])
+    for wrong in (len(parts) + 1, len(parts) - 1):
+        if wrong >= 0:
+            with pytest.raises(ValueError, match="no answer"):
+                decode_reply([*head, *("7" for _ in range(wrong))])
+
+
+def test_every_reason_of_the_script_is_told_and_no_other() -> None:
+    answers = section("### Answers")
+    after = answers[answers.index("A request is refused") :]
+    denying = SCRIPT[SCRIPT.index("local function why_denied") : SCRIPT.index("local function deny(")]
+    lending = SCRIPT[SCRIPT.index("local function why_no_backchannel") :]
+    lending = lending[: lending.index("\nend\n")]
+    reasons = {
+        *re.findall(r"return '(\w+)'", denying + lending),
+        *re.findall(r"'(too_\w+)'", SCRIPT),
+        *re.findall(r"'unchanged', (?:a\.muted and )?'(\w+)'", SCRIPT),
+        *re.findall(r"'unchanged', a\.muted and '\w+' or '(\w+)'", SCRIPT),
+    }
+    assert set(codes(after)) == reasons
+
+
+def test_everything_done_is_told_and_nothing_else() -> None:
+    (changed,) = (row for row in rows("### Answers", 3) if row[0] == "`changed`")
+    done = set(re.findall(r"\{'changed', '(\w+)'", SCRIPT))
+    done |= set(re.findall(r"'changed', a\.muted and '(\w+)' or '\w+'", SCRIPT))
+    done |= set(re.findall(r"'changed', a\.muted and '\w+' or '(\w+)'", SCRIPT))
+    assert set(codes(changed[2])) == done
+
+
+def test_the_settings_have_these_defaults_and_bounds() -> None:
+    told = {codes(row[0])[0]: tuple(map(int, row[1:4])) for row in rows("## Settings", 5)}
+    defaults = FloorSettings().as_dict()
+    assert told == {name: (defaults[name], *BOUNDS[name]) for name in BOUNDS}
+
+
+def test_the_events_are_those_that_the_script_writes() -> None:
+    told = {codes(row[0])[0] for row in rows("## Events", 3)}
+    written = set(re.findall(r"emit\('(\w+)'", SCRIPT)) | set(re.findall(r"type = '(\w+)'", SCRIPT))
+    assert told == written
+
+
+def event_classes() -> dict[str, type[ev.Event]]:
+    found: dict[str, type[ev.Event]] = {}
+    for each in vars(ev).values():
+        if isinstance(each, type) and issubclass(each, ev.Event) and "type" in each.model_fields:
+            found[str(each.model_fields["type"].default)] = each
+    return found
+
+
+@pytest.mark.parametrize("row", rows("## Events", 3), ids=lambda row: codes(row[0])[0])
+def test_an_event_has_these_fields_and_may_miss_these(row: list[str]) -> None:
+    model = event_classes()[codes(row[0])[0]].model_fields
+    told = dict(re.findall(r"`(\w+)`(\??)", row[1]))
+    assert set(told) == set(model) - {"type"}
+    for name, may_be_missing in told.items():
+        assert bool(may_be_missing) == (model[name].default is None), name
+
+
+def test_the_numbers_of_the_rules_are_those_that_are_kept() -> None:
+    rules = section("## Rules for a client")
+    assert f"up to {JITTER_S * 1000:.0f} ms at random" in rules
+    assert f"it looks after {RECHECK_S:.0f} s" in rules
+    assert f"remembered for {KEPT_MS // 1000} s" in rules
+    assert "KEPT_MS, " in SCRIPT
+    assert f" = {KEPT_MS}, " in SCRIPT
+    node = (Path(__file__).parents[1] / "node" / "floor.mjs").read_text()
+    assert "a margin (100 ms)" in rules
+    assert "MARGIN_MS = 100;" in node
+    assert "'yield:'" in SCRIPT
+
+
+def test_nothing_is_named_that_does_not_exist() -> None:
+    known = SCRIPT + (Path(__file__).parents[2] / "streams" / "events.py").read_text()
+    for code in codes(re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)):
+        if re.fullmatch(r"[A-Za-z_]+", code):
+            assert re.search(rf"\b{code}\b", known), code
+
+
+COMMANDS: tuple[fc.Command, ...] = (
+    fc.Request(participant="anna", request_id="q1", reason="first"),
+    fc.Request(participant="bob", request_id="q2", priority=3),
+    fc.Request(participant="carl", request_id="q3"),
+    fc.Backchannel(participant="bob"),
+    fc.PersonSpeaking(person="paul", observer="p1", words=True),
+    fc.Mute(by="chair", participant="mallory"),
+    fc.Close(by="chair", reason="lunch"),
+)
+
+
+async def test_the_keys_hold_what_they_are_said_to_hold(real_redis: Redis) -> None:
+    settings = FloorSettings(backchannel_ms=500, room_idle_ms=60_000, grace_ms=100)
+    script = FloorScript(real_redis, "r", settings)
+    for command in COMMANDS:
+        await script.run(command, "test")
+    preempting = fc.Preempt(person="paul", observer="p1", observed_token=0)
+    token = int(await real_redis.hget(keys.floor("r"), "token") or 0)
+    await script.run(fc.Preempt(person="paul", observer="p1", observed_token=token), "test")
+    assert encode_command(preempting)[0] == "preempt"
+
+    for row in rows("## Keys", 4):
+        key = codes(row[1])[0].replace("{ROOM}", "{r}")
+        assert await real_redis.type(key) == row[2], key
+        if "to JSON" in row[3]:
+            entries: list[dict[str, Any]] = [json.loads(each) for each in await real_redis.hvals(key)]
+            assert all(set(each) == set(codes(row[3])) for each in entries), key
+        if key == keys.meta("r"):
+            assert set(await real_redis.hkeys(key)) == set(codes(row[3]))
+    told = section("## Keys")
+    told = told[told.index("Fields of the floor:") : told.index("The set `")]
+    kept = set(re.findall(r"\bset\('(\w+)'", SCRIPT))
+    assert set(codes(told)) == kept
+    assert set(await real_redis.hkeys(keys.floor("r"))) <= kept | set(BOUNDS)
+
+    entries_found: list[Recorded] = await ConversationStream(real_redis, "r").read()
+    first = (await real_redis.xrange(keys.stream("r"), count=2))[1][1]
+    events = section("## Events")
+    assert set(first) | {"token"} == set(codes(events[: events.index("The\nscript")]))
+    assert {each.type for each in entries_found} <= {codes(row[0])[0] for row in rows("## Events", 3)}
