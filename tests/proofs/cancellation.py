@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import time
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 from streams import keys
@@ -77,15 +78,22 @@ class CancelledAt:
             asyncio.get_running_loop().call_soon(task.cancel)
 
 
-async def _hold(stick: TalkingStick) -> None:
+async def _hold(stick: TalkingStick, redis: Redis, *, cold: bool) -> None:
+    """Take one turn; with `cold` asking and releasing both have to connect first."""
+    if cold:
+        await redis.connection_pool.disconnect(inuse_connections=False)
     async with stick.hold(ADA):
         for _ in range(2):
             await asyncio.sleep(0)
+        if cold:
+            await redis.connection_pool.disconnect(inuse_connections=False)
 
 
-async def _cancelled(stick: TalkingStick, at: int, moment: Moment, *, contended: bool) -> bool:
+async def _cancelled(
+    stick: TalkingStick, redis: Redis, at: int, moment: Moment, *, contended: bool, cold: bool
+) -> bool:
     """Return whether it was over before its `at`-th await."""
-    work = CancelledAt(_hold(stick), at, moment)
+    work = CancelledAt(_hold(stick, redis, cold=cold), at, moment)
 
     async def run() -> None:
         await work
@@ -114,26 +122,23 @@ async def cancellation(
     started_s = time.monotonic()
     async with TalkingStick(redis, room, settings=PATIENT) as stick:
         for contended in (False, True):
-            await _cancelled(stick, 1_000, "waiting", contended=contended)
+            await _cancelled(stick, redis, 1_000, "waiting", contended=contended, cold=False)
         meddle(stick)
         tasks, descriptors = len(asyncio.all_tasks()), _descriptors()
         clients = len(await redis.client_list())
         busy = _busy(redis)
         while done < size.cancellations and proof.holds:
             say(f"cancellation: {done} of {size.cancellations}")
-            for contended in (False, True):
-                for moment in MOMENTS:
-                    at, over = 0, False
-                    while not over and at < 200 and done < size.cancellations and proof.holds:
-                        at += 1
-                        over = await _cancelled(stick, at, moment, contended=contended)
-                        done += 1
-                        where = f"{'contended' if contended else 'free'} floor, await {at}, {moment}"
-                        await _nothing_left(proof, stick, redis, busy, where)
-                    if moment == "timed":
-                        continue
-                    name = f"awaits, {'contended' if contended else 'free'} floor"
-                    deepest[name] = max(deepest.get(name, 0), at - 1)
+            for contended, cold, moment in product((False, True), (False, True), MOMENTS):
+                what = f"{'contended' if contended else 'free'} floor, {'cold' if cold else 'warm'}"
+                at, over = 0, False
+                while not over and at < 200 and done < size.cancellations and proof.holds:
+                    at += 1
+                    over = await _cancelled(stick, redis, at, moment, contended=contended, cold=cold)
+                    done += 1
+                    await _nothing_left(proof, stick, redis, busy, f"{what}, await {at}, {moment}")
+                if moment != "timed":
+                    deepest[what] = max(deepest.get(what, 0), at - 1)
         await asyncio.sleep(0.1)
         proof.expect(len(asyncio.all_tasks()) <= tasks, f"{len(asyncio.all_tasks())} tasks, were {tasks}")
         left = len(await redis.client_list())
@@ -149,7 +154,7 @@ async def cancellation(
     proof.expect(len(check.ends) == len(check.grants), "a grant without an end")
     proof.figure("cancellations", done)
     for name, awaits in deepest.items():
-        proof.figure(name, awaits)
+        proof.figure(f"awaits, {name}", awaits)
     proof.figure("grants", len(check.grants))
     proof.figure("lost grants", len(lapsed) + len(check.grants) - len(check.ends), bound="0")
     proof.figure("connections more than before", max(0, left - clients), bound=str(SPARE_CONNECTIONS))
