@@ -14,6 +14,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from adapters.gate import GateState
 from adapters.livekit_adapter import LiveKitAdapter
 from host_agent.ports import Prompt
 from streams import events as ev
@@ -112,6 +113,8 @@ class AgentRuntime:
         self._outbox = outbox
         self._roster = roster
         self._grant: Grant | None = None
+        self._sounded = ("", 0.0)
+        """The utterance that was audible last, and how much of it was heard when the floor was told."""
         self._prompts: OrderedDict[str, Prompt] = OrderedDict()
         self._heard: deque[_Heard] = deque(maxlen=MAX_HEARD)
         self._windows: deque[str] = deque(maxlen=MAX_HEARD)
@@ -178,6 +181,7 @@ class AgentRuntime:
     async def _turn(self, grant: Grant) -> None:
         self._grant = grant
         self.adapter.set_floor(grant)
+        grant.sounds_while(self._sounding)
         grant.on_lost(self._on_lost)
         result = await self.host.speak(grant, self._prompt(grant))
         if not result.interrupted and grant.valid():
@@ -207,6 +211,13 @@ class AgentRuntime:
         ]
         return first_named(last_sentence(result.heard_text), others)
 
+    def _sounding(self) -> bool:
+        """Return whether it was audible since it was asked last, or only a person keeps it from being so."""
+        before = self._sounded
+        if before[0]:
+            self._sounded = (before[0], self.adapter.playout(before[0]).heard_ms)
+        return self._sounded != before or self.adapter.gate_state is not GateState.OPEN
+
     def _on_lost(self, lost: Lost) -> None:
         if lost.reason != "released":
             by_person = bool(lost.by) and self._roster.is_person(lost.by)
@@ -215,6 +226,7 @@ class AgentRuntime:
 
     def on_first_audio(self, utterance_id: str, at_s: float) -> None:
         """FLOOR_TAKEN is written for the grant in use."""
+        self._sounded = (utterance_id, 0.0)
         if self._grant is not None:
             self._grant.taken()
 

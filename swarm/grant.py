@@ -106,6 +106,8 @@ class Grant:
         self._until_s = sent_s + granted.remaining_ms / 1000 - margin_s
         self._callbacks: list[Callable[[Lost], None]] = []
         self._given_back = False
+        self._sounds: Callable[[], bool] | None = None
+        self._played = False
         self.participant = granted.participant
         self.token = granted.token
         self.request_id = granted.request_id
@@ -143,6 +145,23 @@ class Grant:
         """Say that the first audio went out: FLOOR_TAKEN is written. Never waits."""
         if self.valid():
             self._calls.report_first_audio(self)
+
+    def sounds_while(self, sounding: Callable[[], bool]) -> None:
+        """Have `sounding` asked at each renewal.
+
+        It says whether audio was played since it was asked last, or is only held back while somebody is
+        listened to. Who is silent for the room's `silent_ms` loses the floor.
+        """
+        self._sounds = sounding
+
+    def played(self) -> None:
+        """Say that audio was played, once: what `sounds_while` tells by itself."""
+        self._played = True
+
+    def sounding(self) -> bool:
+        """Return what the next renewal tells of its audio, and begin anew."""
+        played, self._played = self._played, False
+        return (self._sounds is not None and self._sounds()) or played
 
     async def release(self, *, to: str | None = None, tail_done: bool = True, reason: str = "") -> bool:
         """Give the floor back, or hand it to the participant `to` without an idle gap.

@@ -143,11 +143,14 @@ class Holdings:
         while await self._lasts(grant, next_s):
             end_if_cancelled()
             left_s = grant.may_speak_until_s - self._clock()
+            sounding = grant.sounding()
+            command = fc.Renew(participant=grant.participant, token=grant.token, sounding=sounding)
             try:
-                command = fc.Renew(participant=grant.participant, token=grant.token)
                 answer = await self._link.send(command, grant.participant, limit_s=max(0.01, left_s))
             except StreamUnavailableError as error:
                 logger.info("swarm.renewal_failed", extra={"token": grant.token, "reason": error.reason})
+                if sounding:
+                    grant.played()
                 next_s = self._clock() + _RETRY_S
                 continue
             if grant.lost.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -34,6 +35,7 @@ class Roster:
     """The room's list of participants, shared by all processes.
 
     `members()` is the local copy from the last call; `join`, `beat` and `leave` are one script call each.
+    An agent that several processes run under one name is there as long as one of them is.
     Redis errors (redis.exceptions.RedisError) pass through: the caller decides what to do without a roster.
     """
 
@@ -41,6 +43,7 @@ class Roster:
         self._room = keys.checked_name(room, "room")
         self._script = redis.register_script(scripts.load("swarm", "roster.lua"))
         self._members: dict[str, Member] = {}
+        self._process = secrets.token_hex(4)
 
     def members(self) -> tuple[Member, ...]:
         """Return the participants known at the last call, by time of joining."""
@@ -70,26 +73,38 @@ class Roster:
         """Put `identity` on the list; PARTICIPANT_JOINED is written once."""
         await self._call("join", identity, kind, role, "")
 
-    async def beat(self, identity: str, kind: ParticipantKind, role: str = "") -> None:
-        """Say that `identity` is alive (joins again if it was taken off) and refresh the local copy."""
-        await self._call("beat", identity, kind, role, "")
+    async def beat(self, identity: str, kind: ParticipantKind, role: str = "") -> tuple[str, ...]:
+        """Say that `identity` is alive (joins again if it was taken off) and refresh the local copy.
 
-    async def leave(self, identity: str, reason: str = "left") -> None:
-        """Take `identity` off the list; PARTICIPANT_LEFT is written if it was on it."""
-        await self._call("leave", identity, ParticipantKind.PERSON, "", reason)
+        Returns the agents that this took off the list, because their heartbeats have stopped: whoever learns
+        of them tells the floor (`TalkingStick.gone`).
+        """
+        return await self._call("beat", identity, kind, role, "")
 
-    async def _call(self, command: str, identity: str, kind: ParticipantKind, role: str, reason: str) -> None:
+    async def leave(self, identity: str, reason: str = "left") -> bool:
+        """Take `identity` off the list; PARTICIPANT_LEFT is written if it was on it.
+
+        False where it was not, or another process runs an agent of that name.
+        """
+        return identity in await self._call("leave", identity, ParticipantKind.PERSON, "", reason)
+
+    async def _call(
+        self, command: str, identity: str, kind: ParticipantKind, role: str, reason: str
+    ) -> tuple[str, ...]:
         keys.checked_name(identity, "participant")
         raw = await self._script(
             keys=[keys.stream(self._room), keys.meta(self._room), keys.roster(self._room)],
-            args=[command, self._room, identity, str(kind), role, SILENT_AFTER_MS, "", reason],
+            args=[command, self._room, identity, str(kind), role, SILENT_AFTER_MS, "", reason, self._process],
         )
-        flat = [
-            item.decode() if isinstance(item, bytes) else str(item) for item in cast("list[bytes | str]", raw)
-        ]
+        flat, off = ([_text(item) for item in part] for part in cast("list[list[bytes | str]]", raw))
         self._members = {
             who: _member(who, json.loads(text)) for who, text in zip(flat[::2], flat[1::2], strict=True)
         }
+        return tuple(off)
+
+
+def _text(item: bytes | str) -> str:
+    return item.decode() if isinstance(item, bytes) else item
 
 
 def _member(identity: str, fields: dict[str, str | float]) -> Member:

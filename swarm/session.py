@@ -190,13 +190,14 @@ class SwarmSession:
                 people.close()
 
     async def _beat(self) -> None:
-        """Say that the agents are alive, and let a lease lapse that nobody waits for."""
+        """Say that the agents are alive; let what is due happen on the floor, and the dead leave it."""
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
                     for spec in self._specs:
-                        await self.roster.beat(spec.name, ParticipantKind.AGENT, spec.role)
+                        for dead in await self.roster.beat(spec.name, ParticipantKind.AGENT, spec.role):
+                            await self.stick.gone(dead)
                     await self.stick.tick()
             except (RedisError, StreamError, OSError):
                 continue  # leases and the hub deal with a Redis that is away
@@ -205,8 +206,9 @@ class SwarmSession:
         for spec in self._specs:
             try:
                 async with asyncio.timeout(CLOSE_LIMIT_S / len(self._specs)):
-                    await self.roster.leave(spec.name)
-            except (RedisError, OSError):
+                    if await self.roster.leave(spec.name):
+                        await self.stick.gone(spec.name)
+            except (RedisError, StreamError, OSError):
                 continue  # the others take it off the list when its heartbeat stays away
 
     def _take(self, entry: Recorded) -> None:

@@ -12,6 +12,7 @@ from streams import events as ev
 from streams.connection import end_if_cancelled
 from streams.errors import StreamUnavailableError
 from swarm import floor_commands as fc
+from swarm.queue_place import place_after, places, reorders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -35,6 +36,9 @@ class Waiter:
         self.participant = participant
         self._hint = asyncio.Event()
         self._on_position = on_position
+        self._position = 0
+        self._told_us = 0
+        self._follows = False
 
     async def hint(self) -> None:
         """Return when it is time to ask again. A hint: the state is what counts."""
@@ -46,7 +50,32 @@ class Waiter:
         self._hint.set()
 
     def stands_at(self, position: int, told_us: int) -> None:
-        """Take note of the place in the queue that an answer told, at `told_us` on Redis's clock."""
+        """Take note of the place in the queue that an answer told, at `told_us` on Redis's clock.
+
+        Once its place was read off the record, it is followed there: answers overtake events.
+        """
+        if not self._follows and told_us > self._told_us:
+            self._told_us = told_us
+            self._place(position)
+
+    def saw(self, request_id: str, recorded: Recorded) -> None:
+        """Follow the place in the queue by an event, in the order of the record."""
+        event = recorded.event
+        if self._on_position is None:
+            return
+        if reorders(event):
+            self._follows, self._told_us = False, recorded.at_ms * 1000
+            self.wake()
+        elif places(event, request_id):
+            self._follows = True
+            self._place(place_after(self._position, request_id, event))
+        elif self._position and (self._follows or recorded.at_ms * 1000 > self._told_us):
+            self._place(place_after(self._position, request_id, event))
+
+    def _place(self, position: int) -> None:
+        if position != self._position and self._on_position is not None:
+            self._position = position
+            self._on_position(position)
 
 
 class Waiters:
@@ -94,6 +123,8 @@ class Waiters:
 
     def saw(self, recorded: Recorded, *, subscribed: Callable[[str], bool]) -> None:
         """Take note of an event; `subscribed` says for whose queued requests the timer is kept."""
+        for waiting_id, waiter in self._waiting.items():
+            waiter.saw(waiting_id, recorded)
         match recorded.event:
             case ev.FloorGranted(request_id=request_id, lease_ms=lease_ms):
                 self._token = max(self._token, recorded.token or 0)

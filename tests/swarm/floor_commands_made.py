@@ -36,7 +36,7 @@ SMALL = FloorSettings(
     max_turn_ms=0,
     silent_ms=0,
 )
-TIMERS = {"max_turn_ms": 5_000, "silent_ms": 2_500, "room_idle_ms": 3_000, "backchannel_ms": 900}
+TIMERS = {"max_turn_ms": 1_500, "silent_ms": 2_500, "room_idle_ms": 3_000, "backchannel_ms": 900}
 """Beside SMALL, for sequences that are to meet the timers and the backchannel lane."""
 
 agents = st.sampled_from(AGENTS)
@@ -82,9 +82,15 @@ holding = st.one_of(
         st.sampled_from(["", "", *AGENTS]),
     ),
     st.tuples(st.just("withdraw"), st.sampled_from(["owner", "owner", *AGENTS]), slots),
+    st.tuples(st.just("ask_again")),
 )
 speaking = st.one_of(
-    st.tuples(st.just("preempt"), people, observers, st.sampled_from(["current", "old"])),
+    st.tuples(
+        st.just("preempt"),
+        st.sampled_from([*PEOPLE, "muted"]),
+        observers,
+        st.sampled_from(["current", "current", "old"]),
+    ),
     st.tuples(st.just("speaking"), people, observers, st.booleans()),
     st.tuples(st.just("silent"), people, observers),
     st.tuples(st.just("silent"), people, observers),
@@ -102,7 +108,7 @@ chairing = st.one_of(
 )
 ordering = st.one_of(
     st.tuples(st.just("deny"), st.sampled_from(["waiting", *AGENTS])),
-    st.tuples(st.just("grant_to"), agents, slots, st.booleans()),
+    st.tuples(st.just("grant_to"), st.sampled_from([*AGENTS, "muted"]), slots, st.booleans()),
     st.tuples(st.just("mute"), st.sampled_from(["holder", "waiting", *AGENTS, *PEOPLE]), st.booleans()),
     st.tuples(st.just("unmute")),
     st.tuples(st.just("backchannel"), st.sampled_from(["holder", *AGENTS])),
@@ -172,6 +178,11 @@ class Names:
                     observed_token=tokens[observed],
                     resume_token=max(floor.preempted, default=0) if lost else 0,
                 )
+            case ("ask_again",):
+                ended = [name for name, known in floor.requests.items() if known.state == "released"]
+                request_id = min(ended, default="never-asked")
+                self.owners.setdefault(request_id, AGENTS[0])
+                return fc.Request(participant=self.owners[request_id], request_id=request_id)
             case ("come_back", which, who):
                 lost = sorted(floor.preempted)[which % len(floor.preempted)] if floor.preempted else 1
                 known = floor.requests.get(floor.preempted.get(lost, ""))
@@ -213,6 +224,7 @@ class Names:
             case ("revoke", which):
                 return fc.Revoke(by="chair", token=tokens[which], reason="order")
             case ("preempt", who, observer, which):
+                who = min(floor.muted, default=PEOPLE[0]) if who == "muted" else who
                 return fc.Preempt(person=who, observer=observer, observed_token=tokens[which], reason="stop")
             case ("speaking", who, observer, words):
                 return fc.PersonSpeaking(person=who, observer=observer, words=words)
@@ -225,6 +237,7 @@ class Names:
             case ("deny", who):
                 return fc.Deny(by="chair", participant=somebody(who), reason="not now")
             case ("grant_to", who, slot, at_once):
+                who = min(floor.muted, default=AGENTS[2]) if who == "muted" else who
                 request_id = self.request_id(slot, now_us)
                 self.owners.setdefault(request_id, who)
                 return fc.GrantTo(
