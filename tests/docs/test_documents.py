@@ -98,7 +98,11 @@ def test_a_command_that_is_shown_exists(document: str, words: list[str]) -> None
     match words:
         case ["swarm", name, *rest]:
             assert name in COMMANDS, document
-            options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+            command = COMMANDS[name]
+            while rest and rest[0] in getattr(command, "commands", {}):
+                command, rest = command.commands[rest[0]], rest[1:]
+            assert not hasattr(command, "commands"), f"{document}: {named(words)} is no command"
+            options = {option for parameter in command.params for option in parameter.opts}
             for word in rest:
                 if word.startswith("-"):
                     assert word.partition("=")[0] in {*options, "--help"}, document

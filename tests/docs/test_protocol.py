@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
@@ -15,9 +16,10 @@ from streams import keys
 from streams.conversation_stream import ConversationStream
 from streams.request_ids import KEPT_MS
 from swarm import floor_commands as fc
+from swarm.floor import decide
 from swarm.floor_link import LONGEST_REASON
 from swarm.floor_script import FloorScript, floor_keys, source
-from swarm.floor_state import BOUNDS, FloorSettings
+from swarm.floor_state import BOUNDS, Floor, FloorSettings
 from swarm.floor_wire import decode_reply, encode_command
 from swarm.waiters import JITTER_S, RECHECK_S
 
@@ -72,10 +74,10 @@ def name_of(command: type[fc.Command]) -> str:
 
 def lua_shapes() -> dict[str, dict[str, str]]:
     """Command to argument to check, as the script has them."""
-    table = SCRIPT[SCRIPT.index("local SHAPES = {") :]
-    table = table[: table.index("\n}\n")]
+    table = SCRIPT[SCRIPT.index("local function shape_of(command)") :]
+    table = table[: table.index("\nend\n")]
     found: dict[str, dict[str, str]] = {}
-    for name, body in re.findall(r"^  (\w+) = \{(.*?)\},$", table, re.MULTILINE | re.DOTALL):
+    for name, body in re.findall(r"command == '(\w+)' then\n    return \{(.*?)\}$", table, re.MULTILINE | re.DOTALL):
         found[name] = dict(re.findall(r"(\w+) = ([\w()]+)", body))
     return found
 
@@ -135,6 +137,58 @@ def test_an_answer_has_the_parts_that_it_is_said_to_have(row: list[str]) -> None
         if wrong >= 0:
             with pytest.raises(ValueError, match="no answer"):
                 decode_reply([*head, *("7" for _ in range(wrong))])
+
+
+def random_command(chance: Random, floor: Floor) -> fc.Command:
+    """A command with arguments of which many make sense on `floor`."""
+
+    def argument(name: str) -> object:
+        token = floor.hold.token if floor.hold else floor.token
+        match name:
+            case "token" | "observed_token" | "resume_token":
+                return chance.choice([token, token, floor.token, 0, 7])
+            case "request_id":
+                return chance.choice(
+                    [*floor.requests, f"q{chance.randrange(40)}", "yield:9", f"{10**12}-old"]
+                )
+            case "priority":
+                return chance.randrange(5)
+            case "on_behalf_of" | "to":
+                return chance.choice(["", "", "anna", "bob"])
+            case "participant":
+                holder = [floor.hold.participant] * 4 if floor.hold else []
+                return chance.choice(["anna", "bob", "carl", "paul", *holder])
+            case "participant_kind":
+                return "agent"
+            case "settings":
+                return FloorSettings(backchannel_ms=chance.choice([0, 0, 300]), max_queue=2)
+            case "sounding" | "tail_done" | "words" | "now" | "muted":
+                return chance.random() < 0.5
+            case "reason":
+                return ""
+            case _:
+                return chance.choice(["paul", "quinn"])
+
+    if floor.queue and chance.random() < 0.05:
+        waiting = chance.choice(list(floor.queue.values()))
+        return fc.Confirm(participant=waiting.participant, request_id=waiting.request_id)
+    kinds = [*get_args(fc.Command), fc.Request, fc.Request, fc.Take, fc.Renew, fc.Renew]
+    kind = chance.choice(kinds)
+    return kind(**{field.name: argument(field.name) for field in fields(kind)})
+
+
+def test_each_command_is_answered_as_it_is_said_to_be() -> None:
+    told = {(codes(row[0])[0], tag) for row in rows("### Commands", 4) for tag in codes(row[2])}
+    chance, seen = Random(7), set[tuple[str, str]]()
+    for _ in range(200):
+        floor, now_us = Floor(settings=FloorSettings(backchannel_ms=300)), 1_790_000_000_000_000
+        for _ in range(150):
+            command = random_command(chance, floor)
+            now_us += chance.choice([1_000, 50_000, 700_000])
+            step = decide(floor, command, now_us)
+            floor = step.floor
+            seen.add((name_of(type(command)), type(step.outcome).__name__.lower()))
+    assert {each for each in seen if each[1] != "invalid"} == told
 
 
 def test_every_reason_of_the_script_is_told_and_no_other() -> None:

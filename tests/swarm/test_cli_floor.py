@@ -8,12 +8,14 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
 from streams.connection import redis_client
 from streams.conversation_stream import ConversationStream
 from swarm import TalkingStick
 from swarm.commands import app
+from swarm.floor_cli.commands import app as floor_app
 from swarm.floor_script import floor_keys, source
 from swarm.floor_state import FloorSettings
 from swarm.participant import Participant, Priority
@@ -342,6 +344,14 @@ def test_the_help_tells_the_exit_codes() -> None:
     told = " ".join(CliRunner().invoke(app, ["floor", "--help"]).output.split())
     for words in ("0, done", "1, Redis", "2, a wrong option", "3, the floor said no", "130 and 143"):
         assert words in told
+
+
+@pytest.mark.parametrize("name", sorted(typer.main.get_command(floor_app).commands))  # type: ignore[attr-defined]
+def test_every_command_explains_itself(name: str) -> None:
+    told = CliRunner().invoke(app, ["floor", name, "--help"])
+    assert told.exit_code == 0
+    assert "Usage" in told.output
+    assert "--json" in told.output
 
 
 @pytest.mark.real
