@@ -20,9 +20,10 @@ _ALIASES = {"LIVEKIT_BACKCHANNELING_WORDS": "ignore_words", "LIVEKIT_INTERRUPTIO
 """Names under which the two lists are known elsewhere; the prefixed names go before them."""
 _LISTS = ("ignore_words", "command_words")
 _SWITCHES = ("allow_interruptions", "log_all_decisions")
+_CHOICES = ("sensitivity", "on_stt_failure")
 _WHOLE = ("unknown_words", "echo_min_words")
 _JUDGE = tuple(each.name for each in fields(JudgeSettings))
-_KEYS = (*_LISTS, *_SWITCHES, "stt_timeout_ms", *_JUDGE)
+_KEYS = (*_LISTS, *_SWITCHES, *_CHOICES, "stt_timeout_ms", *_JUDGE)
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 LARGEST_FILE_BYTES = 1_000_000
 
@@ -92,6 +93,8 @@ def _parsed(name: str, key: str, text: str) -> object:
         if text.strip().lower() in _TRUE + _FALSE:
             return text.strip().lower() in _TRUE
         raise InterruptionSettingError(name, f"{text!r} is neither true nor false")
+    if key in _CHOICES:
+        return text.strip().lower()
     try:
         return int(text) if key in _WHOLE else float(text)
     except ValueError as error:

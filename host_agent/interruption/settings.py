@@ -63,6 +63,7 @@ _RANGES = {
 }
 
 LONGEST_STT_TIMEOUT_MS = 500.0
+_CHOICES = {"sensitivity": ("low", "normal", "high"), "on_stt_failure": ("interrupt", "continue")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class InterruptionHandlerConfig:
     stt_timeout_ms: float = LONGEST_STT_TIMEOUT_MS
     """How long a decision waits for a transcript; then it is the safe one, an interruption."""
     judge: JudgeSettings = field(default_factory=JudgeSettings)
+    sensitivity: str = "normal"
+    """How readily words of neither list stop the agent: `low` never, `normal` once they are final or
+    `unknown_words` of them have come, `high` at the first of them. Commands always do."""
+    on_stt_failure: str = "interrupt"
+    """What a hook that gets no transcript in time says: `interrupt` (safe) or `continue`."""
 
     def __post_init__(self) -> None:
         """Take lists as tuples and refuse what cannot be meant.
@@ -97,6 +103,9 @@ class InterruptionHandlerConfig:
             raise InterruptionSettingError(
                 "stt_timeout_ms", f"{wait!r} is not above 0 and at most {LONGEST_STT_TIMEOUT_MS:g}"
             )
+        for key, choices in _CHOICES.items():
+            if getattr(self, key) not in choices:
+                raise InterruptionSettingError(key, f"{getattr(self, key)!r} is none of {', '.join(choices)}")
         self.lexicon()
 
     def lexicon(self) -> Lexicon:
