@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -12,10 +10,12 @@ from streams import events as ev
 from streams.sequence import entry_order
 from streams.vocabulary import ParticipantKind
 from swarm.allocation import DEFAULT, POLICIES, Candidate, Choice, Gathering, Policy
+from swarm.allocation_answers import Answers, Asked
 from swarm.allocation_history import Asking, History
 from swarm.allocation_settings import AllocationSettings
 from swarm.allocation_turns import TurnBook, turn_reason
-from swarm.bids import AllocationStore, StillOpen
+from swarm.bid_window import BidWindow
+from swarm.bids import AllocationStore
 from swarm.chair_watch import ChairWatch
 from swarm.errors import InvalidCommandError, NotPermittedError
 from swarm.look_back import newest_entries
@@ -39,11 +39,12 @@ LOOKED_BACK = 500
 """Entries of the record that a process which comes later reads to know the room's history."""
 STAND_IN_S = 0.5
 """So much later than the scribe's do other processes answer for a chair that decides nothing."""
-_KEPT = 64
 
 
 class TurnAllocator:
     """Has each turn of a person answered by one agent; `async with`, then `feed` it the room's events.
+
+    An agent that does not take the floor, dies with it or stays silent is replaced, twice at most.
 
     `settings` become the room's where it has none yet; the room's hold for every process, and changes count
     from the next turn on. `process` is a name that no other process of the room has.
@@ -77,9 +78,8 @@ class TurnAllocator:
         self._book = TurnBook()
         self._early: list[Recorded] | None = []
         """Events that came before the history was read; None from then on."""
-        self._bid_by: OrderedDict[str, set[str]] = OrderedDict()
-        """Who has bid for the last turns."""
-        self._bid_came = asyncio.Event()
+        self._window = BidWindow(bids, by=process)
+        self._answers = Answers()
         self._chair = ChairWatch(self._answer_for_chair, clock=clock)
         self._spawning = Spawning()
 
@@ -152,13 +152,15 @@ class TurnAllocator:
         match entry.event:
             case ev.SettingsChanged(settings=changed):
                 self._settings = self._settings.changed(changed)
-            case ev.Bid(participant=who, turn_id=turn_id):
-                self._bidders_of(turn_id).add(who)
-                self._bid_came.set()
+            case ev.Bid():
+                self._window.feed(entry.event)
             case ev.FloorRequested():
                 self._saw_request(entry.event)
             case _:
                 pass
+        lost = self._answers.lost_by(entry)
+        if lost is not None:
+            self._spawning.see_through("answer_again", lambda: self._answer_again(lost))
         if ended is not None and self._spawning.open:
             self._saw_turn(ended, heard)
 
@@ -188,6 +190,8 @@ class TurnAllocator:
         for entry in early:
             if entry_order(entry.id) > entry_order(last_id):
                 history = history.seen(entry.event, entry.at_ms)
+            if isinstance(entry.event, ev.SettingsChanged):
+                self._settings = self._settings.changed(entry.event.settings)
         self._history = history
 
     # Turns
@@ -218,7 +222,7 @@ class TurnAllocator:
             case Gathering.CHAIR:
                 self._await_chair(turn, 0.0)
         if choice is not None:
-            await self._request(turn, choice)
+            await self._request(Asked(turn), choice)
 
     @property
     def _policy(self) -> TurnAllocation:
@@ -232,39 +236,25 @@ class TurnAllocator:
         if fallback is None:
             return None
         names = [agent.identity for agent in agents]
-        window_ms, early = self._settings.bid_window_ms, True
-        while True:
-            outcome = await self._bids.decide(
-                turn.speech_id, names, fallback=fallback, window_ms=window_ms, by=self._me.identity
-            )
-            if not isinstance(outcome, StillOpen):
-                return outcome
-            early = await self._all_bid(turn.speech_id, set(names) if early else None, outcome.left_ms)
+        return await self._window.decision(turn.speech_id, names, fallback, self._settings.bid_window_ms)
 
-    async def _all_bid(self, turn_id: str, names: set[str] | None, left_ms: int) -> bool:
-        """Wait until all `names` have bid, at most `left_ms`; False where they have."""
-        try:
-            async with asyncio.timeout((left_ms + 1) / 1000):
-                while names is None or not self._bidders_of(turn_id).issuperset(names):
-                    self._bid_came.clear()
-                    await self._bid_came.wait()
-        except TimeoutError:
-            return True
-        return False
+    async def _answer_again(self, asked: Asked) -> None:
+        """Ask the next agent: by the room's rule where that needs no asking around, else by the default."""
+        agents = [agent for agent in self._candidates() if agent.identity not in asked.tried]
+        rule = self._policy if self._policy.gathers is Gathering.NOTHING else DEFAULT
+        choice = rule.choose(asked.turn.text, agents, self._history)
+        if choice is not None:
+            reason = f"{choice.reason}, {asked.tried[-1]} did not answer"
+            await self._request(asked, Choice(choice.identity, reason))
 
-    def _bidders_of(self, turn_id: str) -> set[str]:
-        bidders = self._bid_by.setdefault(turn_id, set())
-        while len(self._bid_by) > _KEPT:
-            self._bid_by.popitem(last=False)
-        return bidders
-
-    async def _request(self, turn: Turn, choice: Choice) -> None:
+    async def _request(self, asked: Asked, choice: Choice) -> None:
+        self._answers.asked(asked)
         await self._stick.request(
             self._me,
             on_behalf_of=choice.identity,
             priority=Priority.HIGH,
-            request_id=turn.request_id,
-            reason=turn_reason(turn.person, choice.reason),
+            request_id=asked.request_id,
+            reason=turn_reason(asked.turn.person, choice.reason),
         )
 
     def _candidates(self) -> tuple[Candidate, ...]:
@@ -294,5 +284,5 @@ class TurnAllocator:
 
     async def _settle(self, turn: Turn, choice: Choice) -> Choice:
         stands = await self._bids.settle(turn.speech_id, choice, by=self._me.identity)
-        await self._request(turn, stands)
+        await self._request(Asked(turn), stands)
         return stands
