@@ -93,7 +93,14 @@ class Draft:
         self.events.append((event, token))
         self.session = True
 
-    def grant(self, waiting: Waiting, *, confirmed: bool, position: int | None = None) -> None:
+    def grant(
+        self,
+        waiting: Waiting,
+        *,
+        confirmed: bool,
+        position: int | None = None,
+        of: tuple[str, str] | None = None,
+    ) -> None:
         lease_ms = self.settings.lease_ms if confirmed else self.settings.take_up_ms
         self.token = max(self.token + 1, self.now_us)
         self.hold = Hold(
@@ -112,7 +119,7 @@ class Draft:
         if len(self.tokens) > 2 * self.settings.tokens_kept:
             for old in sorted(self.tokens)[: -self.settings.tokens_kept]:
                 del self.tokens[old]
-        self.note(waiting.request_id, "granted", token=self.token)
+        self.note(waiting.request_id, "granted", token=self.token, of=of)
         self.emit(
             ev.FloorGranted(
                 participant=waiting.participant,

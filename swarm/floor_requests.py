@@ -105,8 +105,7 @@ class Requests(Timers):
         """Queue a request or grant it; `of` is its participant and who asked."""
         if must_wait:
             return self.enqueue(waiting, of)
-        self.note(waiting.request_id, "granted", of=of)
-        self.grant(waiting, confirmed=of[0] == of[1])
+        self.grant(waiting, confirmed=of[0] == of[1], of=of)
         return self.state_of(waiting.request_id, self.requests[waiting.request_id])
 
     def may_preempt(self, command: fc.Request, who: str, hold: Hold) -> bool:
@@ -114,7 +113,7 @@ class Requests(Timers):
             command.priority == Priority.URGENT > hold.priority
             and command.observed_token == hold.token
             and hold.participant != who
-            and not hold.revoking_by
+            and not hold.revoking
             and not self.present()
             and not self.closed_by
         )

@@ -50,20 +50,17 @@ local function append_entry(stream_key, meta_key, e, session, last_seq, prev)
     'occurred_ms', e.occurred_ms or at_ms,
     'v', e.v or '1',
   }
+  local at = #fields
   if e.token then
-    table.insert(fields, 'token')
-    table.insert(fields, e.token)
+    fields[at + 1], fields[at + 2], at = 'token', e.token, at + 2
   end
   if e.late then
-    table.insert(fields, 'late')
-    table.insert(fields, '1')
+    fields[at + 1], fields[at + 2], at = 'late', '1', at + 2
   end
   if e.traceparent then
-    table.insert(fields, 'traceparent')
-    table.insert(fields, e.traceparent)
+    fields[at + 1], fields[at + 2], at = 'traceparent', e.traceparent, at + 2
   end
-  table.insert(fields, 'data')
-  table.insert(fields, e.data)
+  fields[at + 1], fields[at + 2] = 'data', e.data
   local id = redis.call('XADD', stream_key, '*', unpack(fields))
   redis.call('HSET', meta_key, 'seq', whole(seq), 'last_id', id)
   return {id = id, seq = seq, session = session, prev = prev, at_ms = at_ms}

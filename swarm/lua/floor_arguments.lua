@@ -1,12 +1,16 @@
 -- What the floor's commands take, checked before anything else, and the floor's hash. First part of the floor
 -- script; floor.lua describes the whole.
 
-local BOUNDS = {
-  lease_ms = {100, 60000}, guard_ms = {0, 5000}, take_up_ms = {50, 60000}, grace_ms = {0, 10000},
-  max_queue = {1, 4096}, age_step_ms = {1, 600000}, person_lease_ms = {200, 60000},
-  person_stale_ms = {1000, 600000}, tokens_kept = {16, 65536},
-  max_turn_ms = {0, 3600000}, silent_ms = {0, 600000}, room_idle_ms = {0, 86400000}, backchannel_ms = {0, 5000},
-}
+-- Made when asked for, as the shapes are: most calls need none of them, and tables cost.
+local function bounds()
+  return {
+    lease_ms = {100, 60000}, guard_ms = {0, 5000}, take_up_ms = {50, 60000}, grace_ms = {0, 10000},
+    max_queue = {1, 4096}, age_step_ms = {1, 600000}, person_lease_ms = {200, 60000},
+    person_stale_ms = {1000, 600000}, tokens_kept = {16, 65536},
+    max_turn_ms = {0, 3600000}, silent_ms = {0, 600000}, room_idle_ms = {0, 86400000}, backchannel_ms = {0, 5000},
+  }
+end
+
 local function is_name(value)
   return type(value) == 'string' and #value <= 512 and string.find(value, '^[^%s%c{}]+$') ~= nil
 end
@@ -35,7 +39,7 @@ local function is_settings(value)
   if type(value) ~= 'table' then
     return false
   end
-  for name, bound in pairs(BOUNDS) do
+  for name, bound in pairs(bounds()) do
     local given = value[name]
     if type(given) ~= 'number' or given < bound[1] or given > bound[2] or given ~= math.floor(given) then
       return false
@@ -50,28 +54,48 @@ local function optional(check)
   end
 end
 
-local SHAPES = {
-  request = {participant = is_name, request_id = is_name, priority = is_priority, on_behalf_of = optional(is_name),
-    reason = is_text, observed_token = is_token, resume_token = is_token},
-  confirm = {participant = is_name, request_id = is_name},
-  renew = {participant = is_name, token = is_token, sounding = is_flag},
-  take = {participant = is_name, token = is_token, participant_kind = is_kind},
-  release = {participant = is_name, token = is_token, tail_done = is_flag, to = optional(is_name), reason = is_text},
-  withdraw = {participant = is_name, request_id = is_name, reason = is_text},
-  revoke = {by = is_name, token = is_token, reason = is_text},
-  preempt = {person = is_name, observer = is_name, observed_token = is_token, reason = is_text},
-  person_speaking = {person = is_name, observer = is_name, words = is_flag},
-  person_silent = {person = is_name, observer = is_name},
-  close = {by = is_name, reason = is_text},
-  open = {by = is_name},
-  configure = {by = is_name, settings = is_settings},
-  deny = {by = is_name, participant = is_name, reason = is_text},
-  grant_to = {by = is_name, participant = is_name, request_id = is_name, reason = is_text, now = is_flag},
-  mute = {by = is_name, participant = is_name, muted = is_flag},
-  gone = {participant = is_name},
-  backchannel = {participant = is_name},
-  tick = {},
-}
+local function shape_of(command)
+  if command == 'request' then
+    return {participant = is_name, request_id = is_name, priority = is_priority, on_behalf_of = optional(is_name),
+    reason = is_text, observed_token = is_token, resume_token = is_token}
+  elseif command == 'confirm' then
+    return {participant = is_name, request_id = is_name}
+  elseif command == 'renew' then
+    return {participant = is_name, token = is_token, sounding = is_flag}
+  elseif command == 'take' then
+    return {participant = is_name, token = is_token, participant_kind = is_kind}
+  elseif command == 'release' then
+    return {participant = is_name, token = is_token, tail_done = is_flag, to = optional(is_name), reason = is_text}
+  elseif command == 'withdraw' then
+    return {participant = is_name, request_id = is_name, reason = is_text}
+  elseif command == 'revoke' then
+    return {by = is_name, token = is_token, reason = is_text}
+  elseif command == 'preempt' then
+    return {person = is_name, observer = is_name, observed_token = is_token, reason = is_text}
+  elseif command == 'person_speaking' then
+    return {person = is_name, observer = is_name, words = is_flag}
+  elseif command == 'person_silent' then
+    return {person = is_name, observer = is_name}
+  elseif command == 'close' then
+    return {by = is_name, reason = is_text}
+  elseif command == 'open' then
+    return {by = is_name}
+  elseif command == 'configure' then
+    return {by = is_name, settings = is_settings}
+  elseif command == 'deny' then
+    return {by = is_name, participant = is_name, reason = is_text}
+  elseif command == 'grant_to' then
+    return {by = is_name, participant = is_name, request_id = is_name, reason = is_text, now = is_flag}
+  elseif command == 'mute' then
+    return {by = is_name, participant = is_name, muted = is_flag}
+  elseif command == 'gone' then
+    return {participant = is_name}
+  elseif command == 'backchannel' then
+    return {participant = is_name}
+  elseif command == 'tick' then
+    return {}
+  end
+end
 
 local KEPT_MS, TRIM, MAX_PEOPLE, FRONT_US, HIGH, URGENT = 120000, 8, 64, 4000000000000000, 3, 4
 local IN_FRONT, FIRST_OF_ALL, MAX_MUTED, RESUMABLE = 1, 2, 256, 16
@@ -99,7 +123,7 @@ local function reply(due, ...)
   return {whole(now_us()), f.token or '0', f.holder or '', due and whole(due) or '', ...}
 end
 
-local shape, parsed, a = SHAPES[ARGV[1]], pcall(cjson.decode, ARGV[4])
+local shape, parsed, a = shape_of(ARGV[1]), pcall(cjson.decode, ARGV[4])
 if not shape or not parsed or type(a) ~= 'table' then
   return reply(nil, 'invalid', 'command')
 end
@@ -119,7 +143,7 @@ if not f.lease_ms then
   if not understood or not is_settings(settings) then
     return reply(nil, 'invalid', 'settings')
   end
-  for name in pairs(BOUNDS) do
+  for name in pairs(bounds()) do
     set(name, settings[name])
   end
   set('token', '0')

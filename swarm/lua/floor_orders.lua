@@ -75,7 +75,7 @@ end
 
 function commands.configure()
   local changed, any = {}, false
-  for name in pairs(BOUNDS) do
+  for name in pairs(bounds()) do
     local value = a.settings[name]
     if value ~= num(name) then
       changed[name], any = value, true

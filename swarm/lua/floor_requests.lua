@@ -144,8 +144,7 @@ local function let_in(who, entry, by, must_wait)
   if must_wait then
     return enqueue(who, entry, by)
   end
-  note(entry.request_id, 'granted', '0', '', who, by)
-  grant(who, entry, who == by)
+  grant(who, entry, who == by, nil, by)
   return granted()
 end
 

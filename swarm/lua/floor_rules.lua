@@ -108,7 +108,8 @@ local function is_muted(who)
   return string.find(' ' .. (f.muted or '') .. ' ', ' ' .. who .. ' ', 1, true) ~= nil
 end
 
-local function grant(who, entry, confirmed, position)
+-- by: who asked, of a request that was not known before.
+local function grant(who, entry, confirmed, position, by)
   local lease_ms = confirmed and num('lease_ms') or num('take_up_ms')
   local token = whole(math.max(num('token') + 1, now_us()))
   set('token', token)
@@ -134,7 +135,7 @@ local function grant(who, entry, confirmed, position)
       redis.call('HDEL', KEYS[7], all[index])
     end
   end
-  note(entry.request_id, 'granted', token)
+  note(entry.request_id, 'granted', token, '', by and who, by)
   emit('FLOOR_GRANTED', {
     participant = who, request_id = entry.request_id, lease_ms = lease_ms, guard_ms = guard_ms(),
     waited_ms = math.max(0, now - math.floor(tonumber(entry.arrived_us) / 1000)), reason = entry.reason,

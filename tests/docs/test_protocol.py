@@ -77,7 +77,8 @@ def lua_shapes() -> dict[str, dict[str, str]]:
     table = SCRIPT[SCRIPT.index("local function shape_of(command)") :]
     table = table[: table.index("\nend\n")]
     found: dict[str, dict[str, str]] = {}
-    for name, body in re.findall(r"command == '(\w+)' then\n    return \{(.*?)\}$", table, re.MULTILINE | re.DOTALL):
+    shape = r"command == '(\w+)' then\n    return \{(.*?)\}$"
+    for name, body in re.findall(shape, table, re.MULTILINE | re.DOTALL):
         found[name] = dict(re.findall(r"(\w+) = ([\w()]+)", body))
     return found
 
