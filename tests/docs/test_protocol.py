@@ -30,17 +30,21 @@ if TYPE_CHECKING:
 
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 SCRIPT = source()
-KINDS = {
-    "is_name": "name",
-    "optional(is_name)": "name or empty",
-    "is_token": "token",
-    "is_text": "text",
-    "is_priority": "priority",
-    "is_flag": "flag",
-    "is_kind": "participant kind",
-    "is_settings": "settings",
+SAMPLES: dict[str, tuple[list[object], list[object]]] = {
+    "name": (["anna", "é", "a" * 128], ["", "a b", "a{b", "a\x07b", 7, None]),
+    "name or empty": (["", "anna"], ["a b", 7, None]),
+    "id": (["0000000000001-x", "a" * 200], ["", "a b", 7, None]),
+    "token": (["0", "1795254689197000"], ["", "x", "-1", "12345678901234567", 7, None]),
+    "text": (["", "a b {c}", "x" * 500], [7, None]),
+    "priority": ([0, 1, 2, 3, 4], [5, -1, 1.5, "2", None]),
+    "flag": ([True, False], [0, "true", None]),
+    "participant kind": (["agent", "person"], ["robot", "", 7, None]),
+    "settings": (
+        [FloorSettings().as_dict()],
+        [{}, 7, None, {**FloorSettings().as_dict(), "lease_ms": 1}, {"lease_ms": 2_000}],
+    ),
 }
-"""Checks of the script, as the document names them."""
+"""Values that an argument of a kind may have, and some that it may not."""
 
 Rows = list[list[str]]
 
@@ -72,15 +76,11 @@ def name_of(command: type[fc.Command]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", command.__name__).lower()
 
 
-def lua_shapes() -> dict[str, dict[str, str]]:
-    """Command to argument to check, as the script has them."""
-    table = SCRIPT[SCRIPT.index("local function shape_of(command)") :]
-    table = table[: table.index("\nend\n")]
-    found: dict[str, dict[str, str]] = {}
-    shape = r"command == '(\w+)' then\n    return \{(.*?)\}$"
-    for name, body in re.findall(shape, table, re.MULTILINE | re.DOTALL):
-        found[name] = dict(re.findall(r"(\w+) = ([\w()]+)", body))
-    return found
+def commands_told() -> dict[str, dict[str, str]]:
+    """Command to argument to kind."""
+    return {
+        codes(row[0])[0]: dict(re.findall(r"`(\w+)` ([a-z ]+)", row[1])) for row in rows("### Commands", 4)
+    }
 
 
 def test_the_keys_are_those_of_the_script_in_its_order() -> None:
@@ -90,34 +90,43 @@ def test_the_keys_are_those_of_the_script_in_its_order() -> None:
     assert f"The set `{keys.ROOMS}` lists the rooms." in TEXT
 
 
-def test_the_commands_are_those_of_the_script_with_all_their_arguments() -> None:
-    told: dict[str, dict[str, str]] = {}
-    for command, arguments, _, _ in rows("### Commands", 4):
-        pairs = re.findall(r"`(\w+)` ([a-z ]+)", arguments)
-        told[codes(command)[0]] = dict(pairs)
-    shapes = lua_shapes()
-    assert set(told) == set(shapes)
-    for command, arguments in shapes.items():
-        kinds = {name: KINDS[check] for name, check in arguments.items()}
-        if "request_id" in kinds:
-            kinds["request_id"] = "id"
-        assert told[command] == kinds, command
-
-
-def test_the_commands_are_those_of_the_python_client() -> None:
-    told = {codes(row[0])[0]: set(re.findall(r"`(\w+)` [a-z]", row[1])) for row in rows("### Commands", 4)}
+def test_the_commands_are_those_of_the_script_and_of_the_python_client() -> None:
+    told = commands_told()
+    assert set(told) == set(re.findall(r"function commands\.(\w+)", SCRIPT))
     ours = {name_of(each): {field.name for field in fields(each)} for each in get_args(fc.Command)}
-    assert told == ours
+    assert {name: set(arguments) for name, arguments in told.items()} == ours
+
+
+@pytest.mark.parametrize("command", commands_told())
+async def test_the_script_takes_these_arguments_of_these_kinds_and_all_of_them(
+    command: str, real_redis: Redis
+) -> None:
+    script = real_redis.register_script(SCRIPT)
+    settings = json.dumps(FloorSettings().as_dict())
+
+    async def answer(arguments: dict[str, object]) -> list[str]:
+        reply = await script(keys=floor_keys("r"), args=[command, "r", "s", json.dumps(arguments), settings])
+        return reply[4:6]
+
+    kinds = commands_told()[command]
+    good: dict[str, object] = {name: SAMPLES[kind][0][0] for name, kind in kinds.items()}
+    assert (await answer(good))[0] != "invalid"
+    for name, kind in kinds.items():
+        fine, wrong = SAMPLES[kind]
+        for value in fine:
+            assert await answer({**good, name: value}) != ["invalid", name], value
+        for value in wrong:
+            assert await answer({**good, name: value}) == ["invalid", name], value
+        assert await answer({other: value for other, value in good.items() if other != name}) == [
+            *("invalid", name)
+        ]
 
 
 def test_every_kind_of_an_argument_is_explained() -> None:
     explained = {row[0] for row in rows("## The script", 2) if not row[0].isdigit()}
-    used = {
-        kind.removesuffix(" or empty")
-        for row in rows("### Commands", 4)
-        for _, kind in re.findall(r"`(\w+)` ([a-z ]+)", row[1])
-    }
-    assert used <= explained
+    used = {kind for arguments in commands_told().values() for kind in arguments.values()}
+    assert used == set(SAMPLES)
+    assert {kind.removesuffix(" or empty") for kind in used} == explained
     assert f"up to {LONGEST_REASON} characters" in section("## The script")
 
 
