@@ -57,7 +57,7 @@ class Order:
         if not kind.startswith("FLOOR_"):
             return
         data: dict[str, Any] = json.loads(fields["data"])
-        if kind == "FLOOR_QUEUED":
+        if kind == "FLOOR_QUEUED" and data["request_id"] not in self.waiting:
             self.queued += 1
             asked = Asked(data["participant"], data["priority"], int(fields["at_ms"]), self.queued)
             self.waiting[data["request_id"]] = asked

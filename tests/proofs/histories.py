@@ -34,6 +34,7 @@ SETTINGS = FloorSettings(
     age_step_ms=40,
     person_lease_ms=200,
     person_stale_ms=1_000,
+    backchannel_ms=50,
 )
 AGENTS = tuple(f"agent{n}" for n in range(CLIENTS))
 PEOPLE = ("paul", "quinn")
@@ -97,27 +98,40 @@ class Client:
                 priority=chance.randrange(5),
                 on_behalf_of=chance.choice(("", "", "", "", chance.choice(AGENTS))),
                 observed_token=chance.choice((0, max(0, self.seen))),
+                resume_token=chance.choice((0, 0, 0, self.token)),
             )
+        release_to = chance.choice(("", "", "", chance.choice(AGENTS)))
+        other = chance.choice(AGENTS)
         table: list[tuple[float, Command]] = [
-            (0.42, fc.Confirm(participant=who, request_id=asked)),
-            (0.50, fc.Renew(participant=who, token=max(0, token))),
-            (0.54, fc.Take(participant=who, token=max(0, token))),
+            (0.40, fc.Confirm(participant=who, request_id=asked)),
+            (0.48, fc.Renew(participant=who, token=max(0, token), sounding=chance.random() < 0.5)),
+            (0.51, fc.Take(participant=who, token=max(0, token))),
             (
-                0.72,
+                0.68,
                 fc.Release(
-                    participant=who,
-                    token=max(0, token),
-                    tail_done=chance.random() < 0.7,
-                    to=chance.choice(("", "", "", chance.choice(AGENTS))),
+                    participant=who, token=max(0, token), tail_done=chance.random() < 0.7, to=release_to
                 ),
             ),
-            (0.78, fc.Withdraw(participant=who, request_id=asked)),
-            (0.81, fc.Revoke(by="chair", token=chance.choice((0, max(0, self.seen))))),
-            (0.86, fc.Preempt(person=person, observer=observer, observed_token=max(0, self.seen))),
-            (0.89, fc.PersonSpeaking(person=person, observer=observer, words=chance.random() < 0.5)),
-            (0.96, fc.PersonSilent(person=person, observer=observer)),
-            (0.97, fc.Close(by="chair")),
-            (0.99, fc.Open(by="chair")),
+            (0.73, fc.Withdraw(participant=who, request_id=asked)),
+            (0.76, fc.Revoke(by="chair", token=chance.choice((0, max(0, self.seen))))),
+            (0.81, fc.Preempt(person=person, observer=observer, observed_token=max(0, self.seen))),
+            (0.84, fc.PersonSpeaking(person=person, observer=observer, words=chance.random() < 0.5)),
+            (0.90, fc.PersonSilent(person=person, observer=observer)),
+            (0.91, fc.Close(by="chair")),
+            (0.93, fc.Open(by="chair")),
+            (0.94, fc.Deny(by="chair", participant=other)),
+            (
+                0.955,
+                fc.GrantTo(
+                    by="chair",
+                    participant=other,
+                    request_id=f"{who}-grants-{chance.randrange(9)}",
+                    now=chance.random() < 0.5,
+                ),
+            ),
+            (0.97, fc.Mute(by="chair", participant=other, muted=chance.random() < 0.4)),
+            (0.98, fc.Gone(participant=other)),
+            (0.99, fc.Backchannel(participant=who)),
             (1.01, fc.Tick()),
         ]
         return next(command for limit, command in table if draw < limit)

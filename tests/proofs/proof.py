@@ -61,7 +61,9 @@ class Size:
     """How much of everything a run does."""
 
     sequences: int
-    """Hypothesis sequences on each engine."""
+    """Hypothesis sequences on a real server."""
+    fake_sequences: int
+    """And on the fake one."""
     kills: int
     stops: int
     storm_lease_ms: int
@@ -77,6 +79,7 @@ class Size:
 
 CI = Size(
     sequences=60,
+    fake_sequences=60,
     kills=40,
     stops=15,
     storm_lease_ms=500,
@@ -90,6 +93,7 @@ CI = Size(
 )
 FULL = Size(
     sequences=10_000,
+    fake_sequences=2_500,
     kills=500,
     stops=200,
     storm_lease_ms=1_000,

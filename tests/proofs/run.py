@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from swarm.embedded_redis import EmbeddedRedis
 from swarm.errors import SettingError
-from tests.proofs.agreement import agreement
+from tests.proofs.agreement import agreement, agreement_on_the_fake
 from tests.proofs.away import away
 from tests.proofs.cancellation import cancellation
 from tests.proofs.clock_steps import client_clock, server_clock
@@ -45,6 +45,7 @@ PROOFS: dict[str, Callable[[str, Size, Progress], Awaitable[Proof]]] = {
     "client-clock": client_clock,
     "server-clock": lambda _, size, say: server_clock(size, say),
     "agreement": agreement,
+    "agreement-fake": agreement_on_the_fake,
     "kill-storm": storm,
 }
 NEEDS_COMPILER = ("client-clock", "server-clock")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.proofs.agreement import agreement
+from tests.proofs.agreement import agreement, agreement_on_the_fake
 from tests.proofs.away import away
 from tests.proofs.cancellation import cancellation
 from tests.proofs.clock_steps import client_clock, server_clock
@@ -12,8 +14,11 @@ from tests.proofs.fairness import fairness
 from tests.proofs.histories import linearizability
 from tests.proofs.mutants import MUTANTS, Mutant, mutants
 from tests.proofs.people import people
-from tests.proofs.proof import CI, Proof
+from tests.proofs.proof import CI, Progress, Proof, Size
 from tests.proofs.storm import storm
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -23,8 +28,11 @@ def assert_holds(proof: Proof) -> None:
     assert proof.figures
 
 
-async def test_specification_and_script_agree_and_every_legal_transition_is_met(server_url: str) -> None:
-    assert_holds(await agreement(server_url, CI, print))
+@pytest.mark.parametrize("agreeing", [agreement, agreement_on_the_fake])
+async def test_specification_and_script_agree_and_every_legal_transition_is_met(
+    server_url: str, agreeing: Callable[[str, Size, Progress], Awaitable[Proof]]
+) -> None:
+    assert_holds(await agreeing(server_url, CI, print))
 
 
 async def test_a_storm_of_kills_and_stops_breaks_no_promise(server_url: str) -> None:

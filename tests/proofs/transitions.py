@@ -31,8 +31,8 @@ REQUEST: frozenset[tuple[str, str]] = frozenset(
     )
 )
 """Legal ways of a request; one that is withdrawn before it was asked is only remembered."""
-LATER: frozenset[tuple[str, str]] = frozenset((("queued", "denied"),))
-"""Legal where a chair may refuse who waits."""
+RARE: frozenset[tuple[str, str]] = frozenset((("queued", "denied"), ("queued", "queued")))
+"""Legal too: a chair refuses who waits; who waits is put to another place."""
 FLOOR: frozenset[tuple[str, str]] = frozenset(
     (
         ("idle", "held"),
@@ -85,7 +85,7 @@ class Transitions:
                 continue
             request_id, new = found
             step = (states.get(request_id, ""), new)
-            assert step in REQUEST | LATER, f"{request_id}: {step[0] or 'nothing'} to {new}"
+            assert step in REQUEST | RARE, f"{request_id}: {step[0] or 'nothing'} to {new}"
             self.request.add(step)
             states[request_id] = new
         for request_id, known in after.requests.items():
