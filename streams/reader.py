@@ -28,6 +28,8 @@ Entry = tuple[str, Any]
 _CONTROL_LIFE_MS = 60_000
 _BATCH = 2000
 _GRACE_S = 5.0
+_LONGEST_BLIND_S = 0.5
+"""Longest wait before Redis is asked again: a grant made as soon as it is back has to be seen in time."""
 
 
 class RoomsReader:
@@ -87,7 +89,7 @@ class RoomsReader:
                 return await self._read(self._block_ms)
             except (RedisError, OSError) as error:
                 self._opened = None  # a Redis that comes back may have lost the list, or got rooms meanwhile
-                delays = delays or backoff_s()
+                delays = delays or backoff_s(longest_s=_LONGEST_BLIND_S)
                 delay_s = next(delays)
                 logger.warning("streams.waiting_for_redis", extra={"reason": str(error), "delay_s": delay_s})
                 await asyncio.sleep(delay_s)
@@ -134,9 +136,9 @@ class RoomsReader:
                 self._take_in(entries)
             else:
                 room = by_key[key]
-                if self._cursors.get(room) == asked[room]:  # else it was moved or dropped meanwhile
+                if self._cursors.get(room) == asked[room]:  # else it was moved or dropped: read from there
                     self._cursors[room] = last_id
-                found.append((room, entries))
+                    found.append((room, entries))
         return found
 
     def _take_in(self, entries: list[Entry]) -> None:

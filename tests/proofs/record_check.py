@@ -74,9 +74,8 @@ class RecordCheck:
         elif kind in ("FLOOR_RELEASED", "FLOOR_REVOKED", "FLOOR_EXPIRED"):
             if token:  # people hold the floor without one
                 self._over(entry_id, kind, fields, data, token)
-        elif data.get("request_id"):
-            if "was" not in data:  # else it only waits at another place
-                self._step(entry_id, data["request_id"], kind)
+        elif data.get("request_id") and "was" not in data:  # else it only waits at another place
+            self._step(entry_id, data["request_id"], kind)
 
     def _wrong(self, entry_id: str, what: str) -> None:
         if len(self.broken) < 20:
