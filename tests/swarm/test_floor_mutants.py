@@ -9,7 +9,13 @@ import pytest
 from fakeredis import FakeAsyncRedis
 
 from swarm.floor_script import source
-from tests.swarm import test_floor_people, test_floor_preemption, test_floor_rules
+from tests.swarm import (
+    test_floor_chair,
+    test_floor_people,
+    test_floor_preemption,
+    test_floor_rules,
+    test_floor_timers,
+)
 from tests.swarm.floor_commands_made import ClockedFloor
 from tests.swarm.floor_room import Room
 
@@ -41,12 +47,54 @@ MUTANTS = {
     ),
     "order after new settings": ("if changed.age_step_ms then", "if false then"),
     "stale for ever": ("person.words_ms, person.stale = now, false", "person.words_ms = now"),
+    "turn from the grant": ("num('taken_ms') + num('max_turn_ms')", "num('granted_ms') + num('max_turn_ms')"),
+    "silence below a renewal": ("math.max(num('silent_ms'), num('lease_ms'))", "num('silent_ms')"),
+    "sound unheard": ("if sounding or f.confirmed ~= '1' then", "if f.confirmed ~= '1' then"),
+    "long turns come back": (
+        "f.revoking_by ~= '' and end_by_preempting or end_by_revoking",
+        "end_by_preempting",
+    ),
+    "grace preempted": ("f.holder ~= who and not revoking()", "f.holder ~= who"),
+    "comes back for ever": ("set('preempted', table.concat(kept, ' '))", "kept = nil"),
+    "comes back as another": ("not found or found.participant ~= who", "not found"),
+    "idle for ever": (
+        "local function close_if_idle()\n",
+        "local function close_if_idle()\n  do return end\n",
+    ),
+    "closed while they wait": ("\n    and redis.call('HLEN', KEYS[4]) == 0", ""),
+    "chair behind others": ("front = FIRST_OF_ALL", "front = IN_FRONT"),
+    "gap before the chair's choice": (
+        "end_by_revoking(a.by, a.reason, now)\n  end\n  local outcome",
+        "end_by_revoking(a.by, a.reason, now)\n    serve()\n  end\n  local outcome",
+    ),
+    "muted may ask": (
+        "elseif is_muted(who) then\n    return 'muted'\n  elseif must_wait",
+        "elseif must_wait",
+    ),
+    "muted by part of a name": ("' ' .. who .. ' ', 1, true", "who, 1, true"),
+    "muted keep the floor": ("strip(who, a.by, 'muted')", "serve()"),
+    "the dead keep their place": (
+        "local found = withdraw_waiting(who, reason) ~= nil",
+        "local found = false",
+    ),
+    "two acknowledgements": (
+        "elseif (f.backchannel_by or '') ~= '' then\n    return 'busy'",
+        "elseif false then\n",
+    ),
+    "acknowledged for ever": ("and num('backchannel_until_ms') <= now then", "and false then"),
+    "moved unseen": ("if tonumber(position_of(to)) ~= was then", "if false then"),
     "waiting request forgotten": ("if old and (old.state == 'queued' or", "if old and ("),
 }
 
 PROMISES: list[Callable[[Room], Awaitable[None]]] = [
     promise
-    for module in (test_floor_rules, test_floor_preemption, test_floor_people)
+    for module in (
+        test_floor_rules,
+        test_floor_preemption,
+        test_floor_people,
+        test_floor_timers,
+        test_floor_chair,
+    )
     for name, promise in vars(module).items()
     if name.startswith("test_") and list(inspect.signature(promise).parameters) == ["room"]
 ]
@@ -64,7 +112,7 @@ async def kept(promise: Callable[[Room], Awaitable[None]], text: str) -> bool:
 
 
 async def test_without_a_fault_every_promise_is_kept() -> None:
-    assert len(PROMISES) > 35
+    assert len(PROMISES) > 60
     assert all([await kept(promise, source()) for promise in PROMISES])
 
 

@@ -1,0 +1,310 @@
+"""What a chair orders, what the dead leave and who comes back, on the specification and on what runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams import events as ev
+from swarm import floor_commands as fc
+from swarm.floor_state import MAX_MUTED, RESUMABLE, FloorSettings
+from tests.swarm.floor_commands_made import SMALL
+
+if TYPE_CHECKING:
+    from tests.swarm.floor_room import Room
+
+
+@pytest.fixture
+def room(floor_room: Room) -> Room:
+    return floor_room
+
+
+def give(who: str, name: str = "given", **more: bool) -> fc.GrantTo:
+    return fc.GrantTo(by="chair", participant=who, request_id=name, reason="your turn", **more)
+
+
+def mute(who: str, *, muted: bool = True) -> fc.Mute:
+    return fc.Mute(by="chair", participant=who, muted=muted)
+
+
+async def configured(room: Room, **changed: int) -> None:
+    settings = FloorSettings(**{**SMALL.as_dict(), **changed})
+    assert isinstance(await room.do(fc.Configure(by="chair", settings=settings)), fc.Changed)
+
+
+async def test_a_waiting_request_is_denied_by_the_chair(room: Room) -> None:
+    await room.hold("ada")
+    await room.ask("bob")
+    await room.ask("cleo")
+    outcome = await room.do(fc.Deny(by="chair", participant="cleo", reason="later"))
+    assert outcome == fc.Changed("denied", "cleo")
+    assert room.events == [
+        ev.FloorDenied(participant="cleo", request_id="cleo-asks", reason="later", by="chair", position=2)
+    ]
+    asked_again = await room.refused(fc.Request(participant="cleo", request_id="cleo-asks"))
+    assert asked_again == fc.Denied("cleo", "cleo-asks", "later")
+    assert await room.refused(fc.Deny(by="chair", participant="cleo")) == fc.Unchanged("not_waiting")
+    assert await room.refused(fc.Deny(by="chair", participant="ada")) == fc.Unchanged("not_waiting")
+    assert list(room.floor.queue) == ["bob"]
+
+
+async def test_the_chair_s_choice_is_served_before_all_others(room: Room) -> None:
+    await configured(room, max_queue=9)
+    token = await room.hold("ada")
+    await room.ask("bob", priority=4)
+    await room.do(fc.Release(participant="ada", token=token, to="cleo"))
+    await room.do(fc.Renew(participant="cleo", token=room.floor.token))
+    await room.ask("dora", priority=4, observed_token=room.floor.token)
+    assert room.holder == "dora"
+    await room.ask("cleo", "back", resume_token=sorted(room.floor.preempted)[-1])
+    assert await room.do(give("emil")) == fc.Queued("emil", "given", 1)
+    assert room.events[0] == ev.FloorRequested(
+        participant="chair", priority=3, request_id="given", on_behalf_of="emil", reason="your turn"
+    )
+    assert await room.refused(give("emil")) == fc.Queued("emil", "given", 1)
+    served = []
+    for _ in range(3):
+        await room.do(fc.Release(participant=room.holder or "", token=room.floor.token))
+        served.append(room.holder)
+    assert served == ["emil", "cleo", "bob"]
+
+
+async def test_now_takes_the_holder_s_place_without_a_gap(room: Room) -> None:
+    token = await room.hold("ada")
+    await room.ask("bob")
+    outcome = await room.do(give("bob", now=True))
+    assert room.types == ["FLOOR_REQUESTED", "FLOOR_WITHDRAWN", "FLOOR_REVOKED", "FLOOR_GRANTED"]
+    assert room.events[2] == ev.FloorRevoked(participant="ada", by="chair", held_ms=0, reason="your turn")
+    assert isinstance(outcome, fc.Granted)
+    assert (outcome.participant, outcome.confirmed, outcome.remaining_ms) == ("bob", False, 1_000)
+    assert outcome.token > token
+    assert isinstance(await room.do(fc.Renew(participant="bob", token=outcome.token)), fc.Granted)
+    assert await room.refused(give("bob", "again", now=True)) == fc.Unchanged("holds")
+    assert not room.floor.preempted, "the chair's word is no pre-emption to come back from"
+
+
+async def test_now_waits_for_the_people_who_speak(room: Room) -> None:
+    await room.hold("ada")
+    await room.do(fc.PersonSpeaking(person="paul", observer="p1"))
+    assert await room.do(give("bob", now=True)) == fc.Queued("bob", "given", 1)
+    assert room.types == ["FLOOR_REQUESTED", "FLOOR_REVOKED", "FLOOR_QUEUED", "FLOOR_TAKEN"]
+    await room.do(fc.PersonSilent(person="paul", observer="p1"))
+    assert room.holder == "bob"
+
+
+@pytest.mark.parametrize("why", ["closed", "muted", "queue_full"])
+async def test_what_the_chair_may_not_grant_is_denied(room: Room, why: str) -> None:
+    await room.hold("ada")
+    if why == "closed":
+        await room.do(fc.Close(by="chair"))
+    elif why == "muted":
+        await room.do(mute("dora"))
+    else:
+        await room.ask("bob")
+        await room.ask("cleo")
+    assert await room.do(give("dora")) == fc.Denied("dora", "given", why)
+    assert room.types == ["FLOOR_REQUESTED", "FLOOR_DENIED"]
+    assert room.holder == "ada"
+
+
+async def test_ids_of_the_chair_s_requests_obey_the_rules_of_all(room: Room) -> None:
+    assert await room.refused(give("ada", "yield:7")) == fc.Invalid("request_id")
+    old = f"{room.now_us // 1000 - 121_000:013d}-x"
+    assert await room.refused(give("ada", old)) == fc.Denied("ada", old, "too_old")
+
+
+async def test_who_is_muted_has_nothing_of_the_floor(room: Room) -> None:
+    await room.hold("ada")
+    await room.ask("bob")
+    assert await room.do(mute("bob")) == fc.Changed("muted", "bob")
+    assert room.events == [
+        ev.ParticipantMuted(participant="bob", by="chair", muted=True),
+        ev.FloorWithdrawn(participant="bob", request_id="bob-asks", reason="muted", position=1),
+    ]
+    await room.ask("cleo")
+    await room.do(mute("ada"))
+    assert room.types == ["PARTICIPANT_MUTED", "FLOOR_REVOKED", "FLOOR_GRANTED"]
+    assert room.events[1] == ev.FloorRevoked(participant="ada", by="chair", held_ms=0, reason="muted")
+    assert room.holder == "cleo"
+    assert await room.ask("ada", "please") == fc.Denied("ada", "please", "muted")
+    assert await room.ask("cleo", "for-ada", on_behalf_of="ada") == fc.Denied("ada", "for-ada", "muted")
+    await room.do(fc.Renew(participant="cleo", token=room.floor.token))
+    await room.do(fc.Release(participant="cleo", token=room.floor.token, to="ada"))
+    assert room.events == [ev.FloorReleased(participant="cleo", held_ms=0)]
+    assert room.holder is None
+    assert await room.refused(mute("ada")) == fc.Unchanged("muted")
+    assert await room.do(mute("ada", muted=False)) == fc.Changed("unmuted", "ada")
+    assert room.events == [ev.ParticipantMuted(participant="ada", by="chair", muted=False)]
+    assert await room.refused(mute("ada", muted=False)) == fc.Unchanged("not_muted")
+    assert isinstance(await room.ask("ada", "now"), fc.Granted)
+    assert room.floor.muted == {"bob"}
+
+
+async def test_a_name_within_a_muted_name_is_not_muted(room: Room) -> None:
+    await room.do(mute("adam"))
+    await room.do(mute("ad"))
+    assert isinstance(await room.ask("ada"), fc.Granted)
+
+
+async def test_a_person_who_is_muted_neither_takes_nor_preempts(room: Room) -> None:
+    await room.do(fc.PersonSpeaking(person="paul", observer="p1"))
+    await room.do(mute("paul"))
+    assert room.types == ["PARTICIPANT_MUTED", "FLOOR_RELEASED"]
+    speaks = fc.PersonSpeaking(person="paul", observer="p1", words=True)
+    assert await room.refused(speaks) == fc.Unchanged("muted")
+    token = await room.hold("ada")
+    cut = fc.Preempt(person="paul", observer="p1", observed_token=token)
+    assert await room.refused(cut) == fc.Unchanged("muted")
+    await room.do(mute("paul", muted=False))
+    assert isinstance(await room.do(cut), fc.Changed)
+
+
+async def test_the_muted_are_bounded(room: Room) -> None:
+    for n in range(MAX_MUTED):
+        await room.do(mute(f"p{n}"))
+    assert await room.refused(mute("one-more")) == fc.Unchanged("too_many")
+    await room.do(mute("p7", muted=False))
+    assert await room.do(mute("one-more")) == fc.Changed("muted", "one-more")
+    assert len(room.floor.muted) == MAX_MUTED
+
+
+@pytest.mark.parametrize("by", ["agent", "person", "agent after a grace"])
+async def test_a_holder_that_was_preempted_comes_back_to_the_front_once(room: Room, by: str) -> None:
+    await configured(room, max_queue=9, grace_ms=300 if "grace" in by else 0)
+    token = await room.hold("ada")
+    await room.ask("bob", priority=3)
+    if by == "person":
+        await room.do(fc.Preempt(person="paul", observer="p1", observed_token=token))
+    else:
+        await room.ask("cleo", priority=4, observed_token=token)
+        room.pass_ms(300)
+        await room.do(fc.Tick())
+    assert room.floor.preempted == {token: "ada-asks"}
+    assert isinstance(await room.ask("dora", "not-mine", resume_token=token), fc.Queued)
+    assert room.floor.preempted
+    assert await room.ask("ada", "back", priority=0, resume_token=token) == fc.Queued("ada", "back", 1)
+    assert not room.floor.preempted
+    await room.do(fc.Withdraw(participant="ada", request_id="back"))
+    outcome = await room.ask("ada", "again", priority=0, resume_token=token)
+    assert isinstance(outcome, fc.Queued)
+    assert outcome.position > 1, "it counts once"
+
+
+async def test_nobody_comes_back_in_the_place_of_another(room: Room) -> None:
+    token = await room.hold("ada")
+    await room.do(fc.Preempt(person="paul", observer="p1", observed_token=token))
+    await room.ask("bob")
+    assert await room.ask("cleo", resume_token=token) == fc.Queued("cleo", "cleo-asks", 2)
+    assert room.floor.preempted == {token: "ada-asks"}
+
+
+@pytest.mark.parametrize("end", ["released", "revoked", "expired", "denied", "forgotten"])
+async def test_nobody_else_comes_back_to_the_front(room: Room, end: str) -> None:
+    await configured(room, max_queue=2 if end == "denied" else 9, guard_ms=100)
+    token = await room.hold("ada")
+    if end == "released":
+        await room.do(fc.Release(participant="ada", token=token))
+    elif end == "revoked":
+        await room.do(fc.Revoke(by="chair"))
+    elif end == "expired":
+        room.pass_ms(2_000)
+    else:
+        await room.do(fc.Preempt(person="paul", observer="p1", observed_token=token))
+        await room.do(fc.PersonSilent(person="paul", observer="p1"))
+        room.pass_ms(121_000 if end == "forgotten" else 0)
+    await room.hold("bob")
+    await room.ask("cleo")
+    if end == "denied":
+        await room.ask("dora")
+        assert isinstance(await room.ask("ada", "back", resume_token=token), fc.Denied)
+        assert room.floor.preempted, "a denial does not use it up"
+        return
+    await room.ask("ada", "back", resume_token=token)
+    assert room.floor.queue["ada"].front == 0
+
+
+async def test_only_the_latest_preempted_are_remembered(room: Room) -> None:
+    for n in range(RESUMABLE + 2):
+        token = await room.hold(f"a{n}")
+        await room.do(fc.Preempt(person="paul", observer="p1", observed_token=token))
+        await room.do(fc.PersonSilent(person="paul", observer="p1"))
+    assert list(room.floor.preempted.values()) == [f"a{n}-asks" for n in range(2, RESUMABLE + 2)]
+
+
+async def test_the_dead_leave_their_grant_their_place_and_their_speech(room: Room) -> None:
+    await room.hold("ada")
+    await room.ask("bob")
+    await room.ask("cleo")
+    assert await room.do(fc.Gone(participant="bob")) == fc.Changed("gone", "bob")
+    assert room.events == [
+        ev.FloorWithdrawn(participant="bob", request_id="bob-asks", reason="gone", position=1)
+    ]
+    await room.do(fc.Gone(participant="ada"))
+    assert room.events[0] == ev.FloorRevoked(participant="ada", by="", held_ms=0, reason="gone")
+    assert room.holder == "cleo"
+    assert await room.refused(fc.Gone(participant="ada")) == fc.Unchanged("absent")
+    await room.do(fc.Revoke(by="chair"))
+    await room.do(fc.PersonSpeaking(person="paul", observer="p1"))
+    await room.do(fc.Gone(participant="paul"))
+    assert room.types == ["FLOOR_RELEASED"]
+
+
+async def test_a_waiting_request_that_is_yielded_to_moves_and_the_record_says_from_where(room: Room) -> None:
+    await configured(room, max_queue=9)
+    token = await room.hold("ada")
+    await room.ask("bob")
+    await room.ask("cleo")
+    await room.do(fc.PersonSpeaking(person="paul", observer="p1"))
+    await room.do(fc.Release(participant="ada", token=token, to="cleo"))
+    assert room.events[1] == ev.FloorQueued(
+        participant="cleo", priority=2, request_id="cleo-asks", position=1, was=2
+    )
+    await room.do(fc.PersonSilent(person="paul", observer="p1"))
+    assert isinstance(room.events[-1], ev.FloorGranted)
+    assert (room.events[-1].participant, room.events[-1].position) == ("cleo", 1)
+
+
+async def test_an_acknowledgement_needs_no_floor_and_is_one_at_a_time(room: Room) -> None:
+    ask = fc.Backchannel(participant="bob")
+    await room.hold("ada")
+    assert await room.refused(ask) == fc.Denied("bob", "", "off")
+    await configured(room, backchannel_ms=500)
+    assert await room.do(ask) == fc.Lent("bob", 500)
+    assert room.events == [ev.FloorLent(participant="bob", limit_ms=500)]
+    assert room.holder == "ada"
+    assert await room.refused(ask) == fc.Denied("bob", "", "busy")
+    room.pass_ms(499)
+    assert await room.refused(fc.Backchannel(participant="cleo")) == fc.Denied("cleo", "", "busy")
+    room.pass_ms(1)
+    assert await room.do(fc.Backchannel(participant="cleo")) == fc.Lent("cleo", 500)
+    assert await room.refused(fc.Backchannel(participant="ada")) == fc.Denied("ada", "", "holds")
+
+
+@pytest.mark.parametrize("end", ["mute", "gone", "setting", "clock"])
+async def test_an_acknowledgement_ends_with_its_owner_s_rights(room: Room, end: str) -> None:
+    await configured(room, backchannel_ms=1_000)
+    await room.do(fc.PersonSpeaking(person="paul", observer="p1"))
+    await room.do(fc.Backchannel(participant="bob"))
+    if end == "mute":
+        await room.do(mute("bob"))
+    elif end == "gone":
+        assert await room.do(fc.Gone(participant="bob")) == fc.Changed("gone", "bob")
+    elif end == "setting":
+        await configured(room, backchannel_ms=0)
+        await room.do(fc.Tick())
+    else:
+        room.now_us -= 60_000_000
+        await room.do(fc.Tick())
+        room.pass_ms(1_000)
+        await room.do(fc.Tick())
+    assert room.floor.backchannel_by == ""
+
+
+@pytest.mark.parametrize("why", ["muted", "closed", "idle"])
+async def test_who_gets_no_acknowledgement(room: Room, why: str) -> None:
+    await configured(room, backchannel_ms=1_000)
+    if why != "idle":
+        await room.hold("ada")
+        await room.do(mute("bob") if why == "muted" else fc.Close(by="chair"))
+    assert await room.refused(fc.Backchannel(participant="bob")) == fc.Denied("bob", "", why)
