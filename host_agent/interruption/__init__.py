@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from host_agent.interruption.agent_state import AgentState, AgentStateManager
 from host_agent.interruption.config import load_config
@@ -32,6 +32,10 @@ from host_agent.interruption.frames import (
     UserStoppedSpeakingFrame,
 )
 from host_agent.interruption.frames_user import UserInterruptionProcessor
+from host_agent.interruption.handler import HandlerAction, HandlerDecision, InterruptionHandler
+from host_agent.interruption.handler_check import test_integration_locally
+from host_agent.interruption.handler_hooks import InterruptionHooks
+from host_agent.interruption.handler_session import RECOMMENDED_TURN_HANDLING, SessionWatch
 from host_agent.interruption.judge import WordListJudge, judge_factory
 from host_agent.interruption.lexicon import DEFAULT_COMMAND_WORDS, DEFAULT_IGNORE_WORDS, Lexicon
 from host_agent.interruption.settings import InterruptionHandlerConfig, JudgeSettings
@@ -51,9 +55,13 @@ from host_agent.interruption.strategies_heard import (
 )
 from host_agent.interruption.strategies_judge import StrategyJudge
 
+if TYPE_CHECKING:
+    from host_agent.interruption.handler_agent import IntelligentInterruptionAgent
+
 __all__ = (
     "DEFAULT_COMMAND_WORDS",
     "DEFAULT_IGNORE_WORDS",
+    "RECOMMENDED_TURN_HANDLING",
     "AgentState",
     "AgentStateManager",
     "AllOf",
@@ -66,10 +74,15 @@ __all__ = (
     "DataFrame",
     "Frame",
     "FrameDirection",
+    "HandlerAction",
+    "HandlerDecision",
     "InputAudioRawFrame",
+    "IntelligentInterruptionAgent",
     "InterruptionFilter",
     "InterruptionFrame",
+    "InterruptionHandler",
     "InterruptionHandlerConfig",
+    "InterruptionHooks",
     "InterruptionTaskFrame",
     "JudgeSettings",
     "KeywordInterruptionStrategy",
@@ -79,6 +92,7 @@ __all__ = (
     "Pipeline",
     "PipelineTask",
     "PipelineTaskConfig",
+    "SessionWatch",
     "StartFrame",
     "StrategyJudge",
     "SystemFrame",
@@ -93,9 +107,10 @@ __all__ = (
     "WordListJudge",
     "judge_factory",
     "load_config",
+    "test_integration_locally",
 )
 
-_LATE: dict[str, str] = {}
+_LATE = {"IntelligentInterruptionAgent": "host_agent.interruption.handler_agent"}
 
 
 def __getattr__(name: str) -> Any:
