@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from streams import keys, scripts
 from swarm.floor_wire import SCRIPT_PARTS, Outlook, decode_floor, decode_reply, encode_command
+from swarm.script_call import ScriptCall
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -50,12 +51,12 @@ class FloorScript:
         self._room = keys.checked_name(room, "room")
         self._keys = floor_keys(room)
         self._settings = json.dumps(settings.as_dict())
-        self._script = redis.register_script(source() if text is None else text)
+        self._call = ScriptCall(redis, source() if text is None else text, self._keys, arguments=5)
 
     async def run(self, command: fc.Command, by: str) -> tuple[fc.Outcome, Outlook]:
         """Run one command; `by` is the `source` of the events that it writes."""
         name, arguments = encode_command(command)
-        reply = await self._script(keys=self._keys, args=[name, self._room, by, arguments, self._settings])
+        reply = await self._call(name, self._room, by, arguments, self._settings)
         return decode_reply(cast("list[bytes | str]", reply))
 
     async def read(self) -> Floor:

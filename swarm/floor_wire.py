@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from swarm import floor_commands as fc
@@ -24,6 +25,7 @@ SCRIPT_PARTS = (
 """Files of swarm/lua that make up the floor script, in order, after the append step."""
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+_JSON = json.JSONEncoder()
 _TOKENS = ("token", "observed_token", "resume_token")
 
 
@@ -47,15 +49,22 @@ class Outlook:
 
 def encode_command(command: fc.Command) -> tuple[str, str]:
     """Return the script's name of the command and its arguments."""
-    arguments: dict[str, Any] = {}
-    for each in fields(command):
-        value = getattr(command, each.name)
-        if each.name in _TOKENS:
-            value = str(value)
-        elif isinstance(value, FloorSettings):
-            value = value.as_dict()
-        arguments[each.name] = value
-    return _CAPITAL.sub("_", type(command).__name__).lower(), json.dumps(arguments)
+    name, plain, tokens = _shape(type(command))
+    arguments = {each: getattr(command, each) for each in plain}
+    for each in tokens:
+        arguments[each] = str(getattr(command, each))
+    if isinstance(command, fc.Configure):
+        arguments["settings"] = command.settings.as_dict()
+    return name, _JSON.encode(arguments)
+
+
+@cache
+def _shape(kind: type[fc.Command]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return the script's name of a command, its fields, and those of them that are tokens."""
+    names = [each.name for each in fields(kind)]
+    tokens = tuple(name for name in names if name in _TOKENS)
+    plain = tuple(name for name in names if name not in _TOKENS)
+    return _CAPITAL.sub("_", kind.__name__).lower(), plain, tokens
 
 
 def decode_reply(reply: Sequence[bytes | str]) -> tuple[fc.Outcome, Outlook]:
