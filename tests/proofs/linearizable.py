@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from swarm.floor_state import Floor
     from swarm.floor_wire import Outlook
 
-MOST_STEPS = 300_000
+MOST_STEPS = 40_000
+"""A search that takes more is given up, which counts as a fault: a sound history takes one step a call."""
 
 
 @dataclass(frozen=True, slots=True)

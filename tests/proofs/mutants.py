@@ -66,8 +66,8 @@ MUTANTS = (
     ),
     Mutant(
         "retry counts twice",
-        "local known = remembered(a.request_id)\n  if known then\n    return state_of",
-        "local known = remembered(a.request_id)\n  if false then\n    return state_of",
+        "local known = remembered(request_id)\n  if known then\n    return state_of",
+        "local known = remembered(request_id)\n  if false then\n    return state_of",
         ("linearizability",),
     ),
     Mutant(
@@ -79,10 +79,10 @@ MUTANTS = (
     Mutant(
         "priority does not count", "entry.priority * num('age_step_ms') * 1000", "0", ("linearizability",)
     ),
-    Mutant("lease never ends", "if holding() and due <= now then", "if false then", ("linearizability",)),
+    Mutant("lease never ends", "if num('deadline_ms') <= now then", "if false then", ("linearizability",)),
     Mutant(
         "clock set back stalls the floor",
-        "if holding() and num('deadline_ms') > now + num('hold_lease_ms') then",
+        "if num('deadline_ms') > now + num('hold_lease_ms') then",
         "if false then",
         ("linearizability",),
     ),
@@ -102,6 +102,30 @@ MUTANTS = (
         "entry left in the queue",
         "    take_waiting(who)\n    note(entry.request_id, 'withdrawn'",
         "    note(entry.request_id, 'withdrawn'",
+        ("linearizability",),
+    ),
+    Mutant(
+        "muted and granted",
+        "elseif is_muted(who) then\n    return 'muted'\n  elseif must_wait",
+        "elseif false then\n    return 'muted'\n  elseif must_wait",
+        ("linearizability",),
+    ),
+    Mutant(
+        "the dead keep the floor",
+        "if f.holder == who then\n    end_by_revoking(by, reason, now)",
+        "if false then\n    end_by_revoking(by, reason, now)",
+        ("linearizability",),
+    ),
+    Mutant(
+        "put back in front twice",
+        "set('preempted', table.concat(kept, ' '))\n  return true",
+        "return true",
+        ("state",),
+    ),
+    Mutant(
+        "two acknowledge at once",
+        "elseif (f.backchannel_by or '') ~= '' then\n    return 'busy'",
+        "elseif false then\n    return 'busy'",
         ("linearizability",),
     ),
     Mutant(
