@@ -28,6 +28,7 @@ BY_ANNOTATION: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     ParticipantKind: st.sampled_from(ParticipantKind),
     str | None: st.none() | TEXT,
+    int | None: st.none() | WHOLE,
     float | None: st.none() | FLOAT,
     Decision | None: st.none() | st.sampled_from(Decision),
     list[str]: st.lists(TEXT, max_size=3),
