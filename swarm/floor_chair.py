@@ -37,8 +37,8 @@ class Chair:
         Raises:
             NotPermittedError: the role of `by` is not one of a chair.
         """
-        command = fc.Deny(by=chair(by, "deny"), participant=identity_of(participant), reason=reason)
-        return await self._done(command)
+        who = identity_of(participant)
+        return await self._done(fc.Deny(by=chair(by, "deny"), participant=who, reason=reason or "denied"))
 
     async def grant_to(
         self,

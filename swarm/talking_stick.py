@@ -17,7 +17,7 @@ from swarm import floor_commands as fc
 from swarm.errors import FloorDeniedError
 from swarm.floor_client import FloorClient
 from swarm.floor_link import why_not
-from swarm.grant import Grant, Lost
+from swarm.grant_calls import CLEANUP_S, StickCalls
 from swarm.holdings import Holdings
 from swarm.participant import Priority
 from swarm.spawning import Spawning
@@ -34,14 +34,12 @@ if TYPE_CHECKING:
     from swarm.backchannel_right import BackchannelRight
     from swarm.floor_link import Answer
     from swarm.floor_state import FloorSettings
-    from swarm.grant import Grants
+    from swarm.grant import Grant, Grants
     from swarm.participant import Participant
     from swarm.waiters import Waiter
 
 logger = logging.getLogger(__name__)
 
-CLEANUP_S = 1.0
-"""Longest wait for the calls that tidy up."""
 _ASK_AGAIN = ("expired", "revoked", "unknown")
 """Ends of a request that its participant knew nothing of: the grant came and went, or Redis forgot it."""
 
@@ -74,8 +72,9 @@ class TalkingStick(FloorClient):
         self._hub = StreamHub(redis, clock=clock) if hub is None else hub
         self._spawning = Spawning()
         self._waiters = Waiters(self._link, source=self._source, clock=clock)
+        self._calls = StickCalls(self._link, self._spawning)
         self._holdings = Holdings(
-            self._link, self, spawn=self._spawning.spawn, clock=clock, margin_s=margin_ms / 1000
+            self._link, self._calls, spawn=self._spawning.spawn, clock=clock, margin_s=margin_ms / 1000
         )
         self._take_ups = TakeUps(self._link, self._holdings, waited_for=self._waiters.waits)
         self._exit = contextlib.AsyncExitStack()
@@ -207,27 +206,6 @@ class TalkingStick(FloorClient):
         """Have `preempt` called beside the caller; a failure is logged. Never waits."""
         self._spawning.see_through("preempt", lambda: self.preempt(person, observed_token, reason=reason))
 
-    def report_first_audio(self, grant: Grant) -> None:
-        """See `Grant.taken`."""
-        command = fc.Take(participant=grant.participant, token=grant.token)
-        self._spawning.see_through("take", lambda: self._link.send(command, grant.participant))
-
-    async def give_back(self, grant: Grant, *, to: str, tail_done: bool, reason: str) -> bool:
-        """See `Grant.release`."""
-        command = fc.Release(
-            participant=grant.participant, token=grant.token, tail_done=tail_done, to=to, reason=reason
-        )
-        try:
-            answer = await self._tidy(command)
-        except StreamUnavailableError as error:
-            logger.warning("swarm.release_failed", extra={"token": grant.token, "reason": error.reason})
-            return False
-        except asyncio.CancelledError:
-            # The call may or may not have arrived: it is repeated, which changes nothing if it had.
-            self._spawning.see_through("release", lambda: self._tidy(command))
-            raise
-        return isinstance(answer.outcome, fc.Changed)
-
     async def _acquire(
         self,
         wanted: fc.Request,
@@ -306,23 +284,13 @@ class TalkingStick(FloorClient):
 
     # Loose ends
 
-    async def _tidy(self, command: fc.Release) -> Answer:
-        return await self._link.send(command, command.participant, limit_s=CLEANUP_S)
-
     async def _abandon(self, participant: str, request_id: str) -> None:
         command = fc.Withdraw(participant=participant, request_id=request_id, reason="not wanted any more")
         self._spawning.see_through("withdraw", lambda: self._link.send(command, participant))
         await self._spawning.settle(CLEANUP_S)
 
-    def _release_at_end(self, grant: Grant) -> None:
-        command = fc.Release(
-            participant=grant.participant, token=grant.token, tail_done=False, reason="stick closed"
-        )
-        grant.end(Lost("stick closed"))
-        self._spawning.see_through("release", lambda: self._tidy(command))
-
     async def _end(self) -> None:
         self._take_ups.close()
         for grant in self._holdings.live:
-            self._release_at_end(grant)
+            self._calls.release_at_end(grant)
         await self._spawning.settle(CLEANUP_S)
