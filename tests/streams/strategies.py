@@ -46,7 +46,9 @@ def known_events(draw: st.DrawFn) -> Event:
         if name == "type":
             continue
         values[name] = draw(
-            st.floats(0.0, 1.0) if (model, name) == (events.Bid, "score") else BY_ANNOTATION[field.annotation]
+            st.floats(0.0, 10.0)
+            if (model, name) == (events.Bid, "score")
+            else BY_ANNOTATION[field.annotation]
         )
     return model(**values)
 

@@ -82,7 +82,7 @@ ENTRY = {
         ({"data": "[1]"}, "BID: data"),
         ({"data": "{"}, "BID: data"),
         ({"data": "{}"}, "BID: participant"),
-        ({"data": '{"participant":"a","score":2,"reason":""}'}, "BID: score"),
+        ({"data": '{"participant":"a","score":11,"reason":""}'}, "BID: score"),
         ({"type": "NOVELTY", "data": "[1]"}, "NOVELTY: data is no JSON object"),
         ({"type": "NOVELTY", "data": "nonsense"}, "NOVELTY: data is no JSON"),
         ({"type": "NOVELTY", "data": "[" * 5000}, "NOVELTY: data is no JSON"),
