@@ -8,99 +8,47 @@ import random
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from redis import exceptions
-from redis.asyncio import Redis
-from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.maint_notifications import MaintNotificationsConfig
+from redis.asyncio import RedisCluster
+
+from streams.redis_clients import TIMEOUT_S, redis_client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+
+    from redis.asyncio import Redis
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-TIMEOUT_S = 5.0
-"""Longest wait for one reply or for a connection."""
+__all__ = (
+    "TIMEOUT_S",
+    "UNAVAILABLE",
+    "backoff_s",
+    "block_ms",
+    "end_if_cancelled",
+    "redis_client",
+    "retries_by_itself",
+    "server_time_ms",
+    "until_available",
+    "worth_waiting",
+)
 
 UNAVAILABLE = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.BusyLoadingError,
     exceptions.ReadOnlyError,
-    exceptions.ClusterDownError,
+    exceptions.ClusterError,
     exceptions.TryAgainError,
+    exceptions.OutOfMemoryError,
     TimeoutError,
     OSError,
 )
-"""Errors of a server that is away, starting, or no longer the primary: worth waiting for."""
+"""Errors of a server that is away, starting, full, or no longer the primary: worth waiting for."""
 
-
-def redis_client(url: str, **settings: Any) -> Redis:
-    """Return a client set up for the record; it connects when it is first used.
-
-    Text is decoded with `surrogateescape`, so that one entry that is no UTF-8 hides no others. The client
-    never sends a command twice: that is safe only with a request id, of which it knows nothing.
-
-    Raises:
-        ValueError: the URL is no Redis URL.
-    """
-    defaults: dict[str, Any] = {
-        "decode_responses": True,
-        "encoding_errors": "surrogateescape",
-        "protocol": 2,
-        "socket_timeout": TIMEOUT_S,
-        "socket_connect_timeout": TIMEOUT_S,
-        "socket_keepalive": True,
-        "retry": Retry(NoBackoff(), 0),
-        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-    }
-    if url.startswith("unix:"):
-        del defaults["socket_keepalive"]
-    redis = cast("Redis", cast("Any", Redis).from_url(url, **(defaults | settings)))
-    pool = cast("Any", redis.connection_pool)
-    pool.connection_class = _CANCELLABLE.get(pool.connection_class, pool.connection_class)
-    return redis
-
-
-class _Cancellable:
-    """Sends without asyncio.wait_for.
-
-    Before Python 3.12 that drops a cancellation that arrives as the sending ends: a task that reads in a
-    loop would go on for ever. It also costs a task for each command.
-    """
-
-    socket_timeout: float | None
-
-    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-        limit_s, self.socket_timeout = self.socket_timeout, None
-        try:
-            async with asyncio.timeout(limit_s):
-                await cast("Any", super()).send_packed_command(command, check_health)
-        except TimeoutError:
-            raise exceptions.TimeoutError("Timeout writing to socket") from None
-        finally:
-            self.socket_timeout = limit_s
-
-
-class _CancellableTcp(_Cancellable, Connection):
-    pass
-
-
-class _CancellableTls(_Cancellable, SSLConnection):
-    pass
-
-
-class _CancellableUnix(_Cancellable, UnixDomainSocketConnection):
-    pass
-
-
-_CANCELLABLE: dict[type, type] = {
-    Connection: _CancellableTcp,
-    SSLConnection: _CancellableTls,
-    UnixDomainSocketConnection: _CancellableUnix,
-}
+_PASSING = ("NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM ")
+"""How refusals begin for which redis-py has no class, or whose class a script hides."""
 
 
 def end_if_cancelled() -> None:
@@ -115,7 +63,7 @@ def end_if_cancelled() -> None:
 
 def retries_by_itself(redis: Redis) -> bool:
     """Whether the client sends a command again after a lost connection."""
-    retry = redis.get_retry()
+    retry = redis.get_retry() if hasattr(redis, "get_retry") else cast("Any", redis).retry
     return retry is not None and retry.get_retries() > 0
 
 
@@ -123,6 +71,26 @@ def block_ms(redis: Redis) -> int:
     """How long a blocking read of this client may wait: well within its socket timeout."""
     socket_timeout_s = redis.get_connection_kwargs().get("socket_timeout")
     return 10_000 if not socket_timeout_s else max(100, int(socket_timeout_s * 500))
+
+
+def worth_waiting(error: BaseException) -> bool:
+    """Whether the same request may well succeed later."""
+    return isinstance(error, UNAVAILABLE) or str(error).lstrip("-").startswith(_PASSING)
+
+
+async def server_time_ms(redis: Redis, key: str) -> float:
+    """Return what the clock of the server that keeps `key` shows: each node of a Cluster has its own.
+
+    Raises:
+        redis.exceptions.RedisError: as the client does.
+    """
+    where: dict[str, Any] = {}
+    client = cast("Any", redis)
+    if isinstance(client, RedisCluster):
+        await client.initialize()
+        where["target_nodes"] = client.get_node_from_key(key)
+    seconds, micros = await client.execute_command("TIME", **where)
+    return int(seconds) * 1000 + int(micros) / 1000
 
 
 def backoff_s(first_s: float = 0.05, longest_s: float = 2.0) -> Iterator[float]:
@@ -147,7 +115,9 @@ async def until_available(request: Callable[[], Awaitable[T]], limit_s: float) -
         try:
             async with asyncio.timeout(limit_s):
                 return await request()
-        except UNAVAILABLE as error:
+        except (*UNAVAILABLE, exceptions.ResponseError) as error:
+            if not worth_waiting(error):
+                raise
             delay_s = next(delays)
             logger.info(
                 "streams.waiting_for_redis",

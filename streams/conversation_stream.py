@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError, RedisError
 from streams import keys, rooms, scripts
 from streams.clock import ServerClock
 from streams.codec import decode_entry, encode_event
-from streams.connection import TIMEOUT_S, redis_client, retries_by_itself
+from streams.connection import TIMEOUT_S, redis_client, retries_by_itself, server_time_ms
 from streams.errors import InvalidEventError, StreamError, StreamUnavailableError
 from streams.events import Event, Recorded, RoomClosed
 from streams.publish_call import PublishCall, written
@@ -250,8 +250,8 @@ class ConversationStream:
         """
         for _ in range(rounds):
             sent_s = self._monotonic()
-            seconds, micros = await self._answer(cast("Any", self._redis).time())
-            self._server_clock.observe(int(seconds) * 1000 + int(micros) / 1000, sent_s, self._monotonic())
+            shown_ms = await self._answer(server_time_ms(self._redis, keys.stream(self._room)))
+            self._server_clock.observe(shown_ms, sent_s, self._monotonic())
         return self._server_clock
 
     async def _note_session(self, session: str) -> None:

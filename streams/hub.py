@@ -1,4 +1,4 @@
-"""Every room that a process follows, on one blocked read: the source of its wake-ups."""
+"""Every room that a process follows, by one reader: the source of its wake-ups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.background import Background
 from streams.codec import decode_entry
 from streams.connection import TIMEOUT_S
 from streams.errors import InvalidEventError, StreamUnavailableError
-from streams.reader import Entry, RoomsReader
+from streams.hinted_reader import reader_of
 from streams.sequence import entry_order
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from streams.events import Recorded
+    from streams.reader import Entry
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +60,14 @@ class Watch:
 class StreamHub:
     """Follows rooms for a whole process over one connection; `async with StreamHub(redis) as hub`.
 
-    Survives a Redis that goes away and comes back: it reads on after the last entry seen. An entry that
-    breaks the schema is logged and passed over.
+    On a Cluster it is one connection for each node that serves a room. Survives a Redis that goes away and
+    comes back: it reads on after the last entry seen. An entry that breaks the schema is logged and passed
+    over.
     """
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
-        self._reader = RoomsReader(redis, clock=clock)
+        self._reader = reader_of(redis, clock=clock)
         self._watches: dict[str, list[Watch]] = {}
         self._last_seen: dict[str, str] = {}
         self._listed: set[str] = set()
@@ -136,12 +138,13 @@ class StreamHub:
 
     async def run(self) -> None:
         """Read and hand over until cancelled; `async with` does it in a task of its own."""
-        while True:
-            for room, entries in await self._reader.read():
-                opened = self._hand_over(room, entries)
-                if opened or room not in self._listed:
-                    await self._list(room)
-            await asyncio.sleep(0)  # a burst must not keep the loop from everybody else
+        async with self._reader as reader:
+            while True:
+                for room, entries in await reader.read():
+                    opened = self._hand_over(room, entries)
+                    if opened or room not in self._listed:
+                        await self._list(room)
+                await asyncio.sleep(0)  # a burst must not keep the loop from everybody else
 
     def _hand_over(self, room: str, entries: list[Entry]) -> bool:
         """Return whether a session began."""

@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from redis.exceptions import RedisError
 
@@ -36,8 +36,8 @@ class RoomsReader:
     """Reads many rooms by one blocked read on one connection, each room in order.
 
     With `discover` it reads every listed room and takes in new ones as they appear, each from
-    `first_id(room)`. A change of the set ends the blocked read through a control key. Redis Cluster is out
-    of reach: one XREAD cannot span hash slots.
+    `first_id(room)`. A change of the set ends the blocked read through a control key. Works within
+    `async with`. On a Cluster, where one XREAD cannot span hash slots, `HintedReader` takes its place.
     """
 
     def __init__(
@@ -60,6 +60,12 @@ class RoomsReader:
         self._blocked = False
         self.alive_at_s: float | None = None
         """Monotonic time of Redis's last answer."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
 
     @property
     def cursors(self) -> dict[str, str]:

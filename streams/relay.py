@@ -15,7 +15,8 @@ from streams import keys, scripts
 from streams.background import Background
 from streams.codec import text
 from streams.connection import TIMEOUT_S, until_available
-from streams.reader import Entry, RoomsReader
+from streams.hinted_reader import reader_of
+from streams.reader import Entry
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -91,25 +92,26 @@ class Relay:
 
     async def _copy_while_leased(self) -> None:
         cursors = await until_available(self._stored_cursors, TIMEOUT_S)
-        reader = RoomsReader(
+        reader = reader_of(
             self._redis,
             discover=True,
             first_id=lambda room: cursors.get(room, "0-0"),
             longest_block_ms=self._lease_ms // 3,
         )
-        while True:
-            for room, entries in await reader.read() or [("", list[Entry]())]:
-                for start in range(0, max(1, len(entries)), _CHUNK):
-                    chunk = entries[start : start + _CHUNK]
-                    outcome = await self._copy_chunk(room, cursors.get(room, "0-0"), chunk)
-                    if outcome == "lost":
-                        return
-                    if outcome != "copied":
-                        cursors[room] = outcome
-                        await reader.follow(room, outcome)
-                        break
-                    if chunk:
-                        cursors[room] = chunk[-1][0]
+        async with reader:
+            while True:
+                for room, entries in await reader.read() or [("", list[Entry]())]:
+                    for start in range(0, max(1, len(entries)), _CHUNK):
+                        chunk = entries[start : start + _CHUNK]
+                        outcome = await self._copy_chunk(room, cursors.get(room, "0-0"), chunk)
+                        if outcome == "lost":
+                            return
+                        if outcome != "copied":
+                            cursors[room] = outcome
+                            await reader.follow(room, outcome)
+                            break
+                        if chunk:
+                            cursors[room] = chunk[-1][0]
 
     async def _copy_chunk(self, room: str, cursor: str, entries: list[Entry]) -> str:
         """Return `copied`, `lost`, or the id from which to go on instead."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from redis.exceptions import RedisError
 
 from streams.clock import ServerClock
+from streams.connection import server_time_ms
 from streams.errors import StreamUnavailableError
-from streams.keys import checked_name
+from streams.keys import checked_name, floor
 from streams.request_ids import checked_request_id
 from swarm import floor_commands as fc
 from swarm.errors import InvalidCommandError
@@ -56,6 +57,7 @@ class FloorLink:
         on_answer: Callable[[Answer], None],
     ) -> None:
         self._redis = redis
+        self._key = floor(room)
         self._script = FloorScript(redis, room, settings)
         self._clock = clock
         self._limit_s = limit_s
@@ -69,9 +71,8 @@ class FloorLink:
             StreamUnavailableError: Redis did not answer.
         """
         sent_s = self._clock()
-        call = cast("Awaitable[tuple[int, int]]", cast("Any", self._redis).time())
-        seconds, us = await self._limited(call, self._limit_s)
-        self.server_clock.observe(seconds * 1000 + us / 1000, sent_s, self._clock())
+        shown_ms = await self._limited(server_time_ms(self._redis, self._key), self._limit_s)
+        self.server_clock.observe(shown_ms, sent_s, self._clock())
 
     async def send(self, command: fc.Command, by: str, *, limit_s: float | None = None) -> Answer:
         """Run `command`; `by` is the source of its events.

@@ -4,6 +4,10 @@
 -- conversation_stream:{room}  stream  one entry for each event
 -- swarm:{room}:meta           hash    session, seq (of the last entry), last_id (of the last entry)
 --
+-- Who follows the room without a read of its own is told by a hint: the entry's id, published under the
+-- stream's key as channel (sharded where the server can, from Redis 7), once a run. It says no more than
+-- "read on"; no subscriber, no right to publish, no harm.
+--
 -- Lua numbers are doubles and tostring() writes µs as 1.79e+15: whole numbers go out by whole().
 
 local function whole(number)
@@ -35,6 +39,15 @@ local function request_age_ms(request_id)
   return now_ms() - tonumber(made_ms)
 end
 
+local hinted = false
+
+local function hint(channel, id)
+  if not hinted then
+    hinted = true
+    redis.pcall(redis.REDIS_VERSION_NUM and 'SPUBLISH' or 'PUBLISH', channel, id)
+  end
+end
+
 local function append_entry(stream_key, meta_key, e, session, last_seq, prev)
   local seq = last_seq + 1
   local at_ms = whole(now_ms())
@@ -63,6 +76,7 @@ local function append_entry(stream_key, meta_key, e, session, last_seq, prev)
   fields[at + 1], fields[at + 2] = 'data', e.data
   local id = redis.call('XADD', stream_key, '*', unpack(fields))
   redis.call('HSET', meta_key, 'seq', whole(seq), 'last_id', id)
+  hint(stream_key, id)
   return {id = id, seq = seq, session = session, prev = prev, at_ms = at_ms}
 end
 

@@ -8,6 +8,6 @@
 
 local added = redis.call('SADD', KEYS[1], ARGV[1])
 if added == 1 then
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', '1000', '*', 'room', ARGV[1])
+  hint(KEYS[2], redis.call('XADD', KEYS[2], 'MAXLEN', '~', '1000', '*', 'room', ARGV[1]))
 end
 return added
