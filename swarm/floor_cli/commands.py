@@ -101,6 +101,8 @@ def request(
         raise SettingError("--wait", "missing, but COMMAND, --timeout or --hold is given", "Add --wait")
     if wait and on_behalf_of:
         raise SettingError("--for", "a grant of somebody else's cannot be held here", "Leave --wait out")
+    if wait and request_id:
+        raise SettingError("--request-id", "with --wait a request is never repeated", "Leave it out")
     asked = holding.Asked(
         by=calls.participant(by, role),
         priority=calls.priority(priority),

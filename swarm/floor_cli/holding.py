@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streams.errors import StreamUnavailableError
-from swarm import floor_commands as fc
 from swarm.errors import FloorDeniedError, SettingError
 from swarm.floor_cli import shown
 from swarm.floor_cli.calls import redis_of_swarm, see_to_room
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncGenerator, Callable
 
-    from swarm.floor_client import FloorClient, RequestOutcome
+    from swarm.floor_client import FloorClient
     from swarm.grant import Grant, Lost
     from swarm.participant import Participant
 
@@ -32,7 +30,6 @@ TOKEN_VARIABLE = "SWARM_FLOOR_TOKEN"
 """What a command that runs under a grant finds its fencing token in."""
 _ENDS_S = 1.0
 """How long a command that lost the floor has to end after SIGTERM."""
-_GIVE_UP_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,17 @@ class Asked:
 
 async def request(floor: FloorClient, asked: Asked) -> Answer:
     """Ask once, and tell what became of it."""
-    return shown.outcome(await _ask(floor, asked), asked.by.identity)
+    # The clock that a new request id needs comes with the answer, and so does the token to pre-empt.
+    status = await floor.status()
+    outcome = await floor.request(
+        asked.by,
+        priority=asked.priority,
+        request_id=asked.request_id,
+        on_behalf_of=asked.on_behalf_of,
+        reason=asked.reason,
+        observed_token=status.token if asked.preempt else None,
+    )
+    return shown.outcome(outcome, asked.by.identity)
 
 
 async def request_and_hold(room: str, asked: Asked, say: Say, *, new: bool) -> int:
@@ -64,94 +71,54 @@ async def request_and_hold(room: str, asked: Asked, say: Say, *, new: bool) -> i
     A request that is waiting when this is cancelled is withdrawn, a grant is released at once.
 
     Raises:
-        SettingError: see `calls.act`.
-        StreamUnavailableError: Redis went away before the floor was granted.
+        SettingError: see `calls.act`; or there is no such program.
+        StreamUnavailableError: Redis went away before the request was answered.
     """
-    async with redis_of_swarm() as redis:
-        await see_to_room(redis, room, new=new)
-        async with TalkingStick(redis, room) as stick:
-            first = await _ask(stick, asked)
-            if not isinstance(first, fc.Granted):
-                say(shown.outcome(first, asked.by.identity))
-            if isinstance(first, fc.Denied | fc.Ended):
-                return NO
-            try:
-                async with asyncio.timeout(asked.timeout_s):
-                    grant = await _granted(stick, asked.by, first, say)
-            except TimeoutError:
-                return _told(say, "gave up waiting", "timeout", asked)
-            except FloorDeniedError as error:
-                return _told(
-                    say, f"was not granted the floor: {shown.why(error.reason)}", error.reason, asked
-                )
-            return await _hold(grant, asked, say)
-
-
-async def _ask(floor: FloorClient, asked: Asked) -> RequestOutcome:
-    # The clock that a new request id needs comes with the answer, and so does the token to pre-empt.
-    status = await floor.status()
-    return await floor.request(
-        asked.by,
-        priority=asked.priority,
-        request_id=asked.request_id,
-        on_behalf_of=asked.on_behalf_of,
-        reason=asked.reason,
-        observed_token=status.token if asked.preempt else None,
-    )
-
-
-async def _granted(stick: TalkingStick, by: Participant, first: RequestOutcome, say: Say) -> Grant:
-    told = first.position if isinstance(first, fc.Queued) else 0
+    who = shown.safe(asked.by.identity)
 
     def stands_at(position: int) -> None:
-        nonlocal told
-        if position != told:
-            told = position
-            say(shown.outcome(fc.Queued(by.identity, first.request_id, position), by.identity))
+        fields = {"state": "queued", "participant": asked.by.identity, "position": position}
+        say(Answer(f"{who} waits at position {position}", fields=fields))
 
-    granted = False
-    try:
-        grant = await stick.wait_granted(by, first.request_id, on_position=stands_at)
-        granted = True
-    finally:
-        if not granted:
-            await _withdraw(stick, by, first.request_id)
-    fields = {"state": "held", "participant": by.identity, "request_id": first.request_id}
-    say(
-        Answer(
-            f"{shown.safe(by.identity)} holds the floor, token {grant.token}",
-            fields={**fields, "token": grant.token},
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(redis_of_swarm())
+        await see_to_room(redis, room, new=new)
+        stick = await stack.enter_async_context(TalkingStick(redis, room))
+        holding = stick.hold(
+            asked.by,
+            priority=asked.priority,
+            reason=asked.reason,
+            timeout_s=asked.timeout_s,
+            observed_token=(await stick.status()).token if asked.preempt else None,
+            on_position=stands_at,
         )
-    )
-    return grant
-
-
-async def _withdraw(stick: TalkingStick, by: Participant, request_id: str) -> None:
-    try:
-        async with asyncio.timeout(_GIVE_UP_S):
-            await stick.withdraw(by, request_id, reason="not wanted any more")
-    except (TimeoutError, StreamUnavailableError):
-        return  # a grant that nobody takes up lapses
-
-
-async def _hold(grant: Grant, asked: Asked, say: Say) -> int:
-    tail_done = False
-    try:
-        if asked.command:
-            ended = await _run(grant, asked)
-        else:
-            try:
-                async with asyncio.timeout(asked.hold_s):
-                    ended = await grant.lost.wait()
-            except TimeoutError:
-                ended = DONE
-        tail_done = True
-    finally:
-        # What a holder that was stopped had playing may still be heard: the next one stays silent a moment.
-        await grant.release(tail_done=tail_done)
+        try:
+            grant = await stack.enter_async_context(holding)
+        except TimeoutError:
+            return _over(say, asked, "gave up waiting", "timeout")
+        except FloorDeniedError as error:
+            told = f"is denied the floor: {shown.why(error.reason)}"
+            return _over(say, asked, told, error.reason, state="denied")
+        fields = {"state": "held", "participant": asked.by.identity, "token": grant.token}
+        say(Answer(f"{who} holds the floor, token {grant.token}", fields=fields))
+        ended = await _hold(grant, asked)
     if isinstance(ended, int):
         return ended
-    return _told(say, f"lost the floor{_by(ended)}: {shown.why(ended.reason)}", ended.reason, asked)
+    by = f" to {shown.safe(ended.by)}" if ended.by else ""
+    return _over(say, asked, f"lost the floor{by}: {shown.why(ended.reason)}", ended.reason, by=ended.by)
+
+
+async def _hold(grant: Grant, asked: Asked) -> int | Lost:
+    """Hold for as long as was asked; the exit code, or how the grant was lost."""
+    # What is done under this grant cannot be heard from here: it does not count as silence.
+    grant.sounds_while(lambda: True)
+    if asked.command:
+        return await _run(grant, asked)
+    try:
+        async with asyncio.timeout(asked.hold_s):
+            return await grant.lost.wait()
+    except TimeoutError:
+        return DONE
 
 
 async def _run(grant: Grant, asked: Asked) -> int | Lost:
@@ -202,12 +169,8 @@ def _signal(send: Callable[[], Any]) -> None:
         return  # it ended by itself
 
 
-def _by(lost: Lost) -> str:
-    return f" to {shown.safe(lost.by)}" if lost.by else ""
-
-
-def _told(say: Say, text: str, reason: str, asked: Asked) -> int:
+def _over(say: Say, asked: Asked, text: str, reason: str, *, state: str = "over", by: str = "") -> int:
     who = asked.by.identity
-    fields = {"state": "over", "participant": who, "reason": reason}
+    fields = {"state": state, "participant": who, "reason": reason, "by": by}
     say(Answer(f"{shown.safe(who)} {text}", NO, fields))
     return NO
