@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, get_args
@@ -21,6 +22,8 @@ from swarm.floor_link import LONGEST_REASON
 from swarm.floor_script import FloorScript, floor_keys, source
 from swarm.floor_state import BOUNDS, Floor, FloorSettings
 from swarm.floor_wire import decode_reply, encode_command
+from swarm.holdings import RENEWALS_A_LEASE
+from swarm.talking_stick import TalkingStick
 from swarm.waiters import JITTER_S, RECHECK_S
 
 if TYPE_CHECKING:
@@ -255,6 +258,9 @@ def test_an_event_has_these_fields_and_may_miss_these(row: list[str]) -> None:
 
 def test_the_numbers_of_the_rules_are_those_that_are_kept() -> None:
     rules = section("## Rules for a client")
+    assert "at a third of the lease" in rules
+    assert RENEWALS_A_LEASE == 3
+    assert signature(TalkingStick).parameters["margin_ms"].default == 100
     assert f"up to {JITTER_S * 1000:.0f} ms at random" in rules
     assert f"it looks after {RECHECK_S:.0f} s" in rules
     assert f"remembered for {KEPT_MS // 1000} s" in rules

@@ -113,6 +113,21 @@ def test_a_room_that_is_not_there_is_one_clear_line(floor: Floor) -> None:
     assert floor.refused("status", "two words").startswith("ROOM: ")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(("status",), ("revoke",), ("close",), ("open",), ("set",), ("set", "max_queue=2"), ("watch",)),
+        *(("request", "--as", "a"), ("request", "--as", "a", "--wait"), ("release", "--as", "a")),
+        *(("withdraw", "--as", "a"), ("yield", "b", "--as", "a"), ("grant", "a"), ("deny", "a")),
+        *(("mute", "a"), ("unmute", "a")),
+    ],
+    ids=" ".join,
+)
+def test_no_command_takes_a_room_that_is_not_there(floor: Floor, arguments: tuple[str, ...]) -> None:
+    command, *rest = arguments
+    assert floor.refused(command, "nowhere", *rest).startswith("ROOM: there is no room 'nowhere' here. ")
+
+
 def test_looking_opens_no_room(floor: Floor) -> None:
     floor.refused("status", ROOM)
     floor.refused("request", ROOM, "--as", "anna")
