@@ -25,13 +25,18 @@ _log = logging.getLogger(__name__)
 RECOMMENDED_TURN_HANDLING: Mapping[str, Any] = {
     "interruption": {
         "mode": "vad",
+        "min_duration": 0.7,
         "resume_false_interruption": True,
         "false_interruption_timeout": 0.5,
         "discard_audio_if_uninterruptible": False,
     }
 }
-"""What `AgentSession(turn_handling=...)` wants for this. Without `discard_audio_if_uninterruptible=False` the
-recogniser would be deaf to the words after an acknowledgement; then no speech is made uninterruptible."""
+"""What `AgentSession(turn_handling=...)` wants for this.
+
+`min_duration` is `sustained_ms`: speech that goes on so long without a word pauses the agent; acknowledging
+words mostly come before. With `discard_audio_if_uninterruptible` the recogniser would be deaf to what follows
+an acknowledgement: where it is on, no speech is made uninterruptible.
+"""
 
 FINAL_SHIELD_S = 1.5
 """After final acknowledging words: until the session has let its turn pass."""
@@ -42,6 +47,8 @@ class Session(Protocol):
 
     @property
     def agent_state(self) -> Any: ...
+    @property
+    def output(self) -> Any: ...
     @property
     def current_speech(self) -> Any:
         """Its `SpeechHandle`, or None."""
@@ -158,6 +165,14 @@ class SessionWatch:
             speech.allow_interruptions = False
             self._shielded = speech
         self._arm(max(FINAL_SHIELD_S if final else 0.0, self._allowance_s(text)))
+        self._resume(speech)
+
+    def _resume(self, speech: Any) -> None:
+        """Let a speech that the session has paused go on; its state follows when the person has ended."""
+        audio = self._session.output.audio
+        paused = speech is self._spoken and str(self._session.agent_state) == "listening"
+        if paused and audio is not None and audio.can_pause:
+            audio.resume()
 
     def _allowance_s(self, text: str) -> float:
         judge = self.handler.config.judge
