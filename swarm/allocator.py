@@ -80,6 +80,8 @@ class TurnAllocator:
         """Events that came before the history was read; None from then on."""
         self._window = BidWindow(bids, by=process)
         self._answers = Answers()
+        self._newest_onset_ms = 0
+        """Of the turns that have ended."""
         self._chair = ChairWatch(self._answer_for_chair, clock=clock)
         self._spawning = Spawning()
 
@@ -162,6 +164,7 @@ class TurnAllocator:
         if lost is not None:
             self._spawning.see_through("answer_again", lambda: self._answer_again(lost))
         if ended is not None and self._spawning.open:
+            self._newest_onset_ms = max(self._newest_onset_ms, ended.onset_ms)
             self._saw_turn(ended, heard)
 
     def _saw_turn(self, turn: Turn, heard: tuple[tuple[str, str], ...]) -> None:
@@ -183,7 +186,8 @@ class TurnAllocator:
             self._chair.decided()
 
     async def _look_back(self) -> None:
-        history, last_id = History(), "0-0"
+        muted = (await self._stick.status()).muted  # may be older than what is read of the record
+        history, last_id = History(muted=frozenset(muted)), "0-0"
         for entry in await newest_entries(self._stream.redis, self._stream.room, LOOKED_BACK):
             history, last_id = history.seen(entry.event, entry.at_ms), entry.id
         early, self._early = self._early or [], None
@@ -240,6 +244,8 @@ class TurnAllocator:
 
     async def _answer_again(self, asked: Asked) -> None:
         """Ask the next agent: by the room's rule where that needs no asking around, else by the default."""
+        if asked.turn.onset_ms < self._newest_onset_ms:
+            return  # the conversation has moved on: the newer turn has an answer of its own
         agents = [agent for agent in self._candidates() if agent.identity not in asked.tried]
         rule = self._policy if self._policy.gathers is Gathering.NOTHING else DEFAULT
         choice = rule.choose(asked.turn.text, agents, self._history)
