@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import fields
@@ -319,3 +320,30 @@ async def test_the_keys_hold_what_they_are_said_to_hold(real_redis: Redis) -> No
     events = section("## Events")
     assert set(first) | {"token"} == set(codes(events[: events.index("The\nscript")]))
     assert {each.type for each in entries_found} <= {codes(row[0])[0] for row in rows("## Events", 3)}
+
+
+async def test_a_message_on_the_channel_of_the_stream_says_that_there_is_something_to_read(
+    real_redis: Redis,
+) -> None:
+    sharded = (
+        "REDIS_VERSION_NUM" in SCRIPT and int((await real_redis.info("server"))["redis_version"][0]) >= 7
+    )
+    subscriber = real_redis.pubsub()
+    try:
+        await (subscriber.ssubscribe if sharded else subscriber.subscribe)(keys.stream("r"))
+        async with asyncio.timeout(5):
+            while (await subscriber.get_message(timeout=5) or {}).get("type") not in (
+                "subscribe",
+                "ssubscribe",
+            ):
+                pass
+            script = FloorScript(real_redis, "r", FloorSettings())
+            await script.run(fc.Tick(), "test")
+            await script.run(fc.Request(participant="anna", request_id="q1"), "test")
+            message = await subscriber.get_message(timeout=5)
+        written = [entry_id for entry_id, _ in await real_redis.xrange(keys.stream("r"))]
+        assert message is not None
+        assert message["data"] in written
+        assert await subscriber.get_message(timeout=0.05) is None, "one message for a run"
+    finally:
+        await subscriber.aclose()
