@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from streams.errors import InvalidEventError
 
 KEPT_MS = 120_000
 """How long the outcome of a request id is remembered."""
 
 _LONGEST = 200
+_FITS = re.compile(rf"[^\s{{}}]{{1,{_LONGEST}}}")
 
 
 def checked_request_id(request_id: str) -> str:
@@ -19,9 +22,7 @@ def checked_request_id(request_id: str) -> str:
     Raises:
         InvalidEventError: empty, too long, or holding white space, braces or control characters.
     """
-    if not 0 < len(request_id) <= _LONGEST or any(
-        character.isspace() or character in "{}" or not character.isprintable() for character in request_id
-    ):
+    if not _FITS.fullmatch(request_id) or not request_id.isprintable():
         raise InvalidEventError(
             f"request id {request_id[:40]!r}: 1 to {_LONGEST} characters, no white space, no braces"
         )

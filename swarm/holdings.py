@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from streams import events as ev
@@ -78,8 +79,10 @@ class Holdings:
             grant.end(self._over_how)
             return grant
         self._live[granted.token] = grant
-        grant.on_lost(lambda _: self._forget(grant))
-        self._spawn(self._renew(grant))
+        # A turn that is over before its first renewal needs no task.
+        first_s = min(grant.lease_ms / 1000 / RENEWALS_A_LEASE, grant.may_speak_until_s - self._clock())
+        timer = asyncio.get_running_loop().call_later(max(0.0, first_s), self._begin_renewing, grant)
+        grant.on_lost(lambda _: self._forget(grant, timer))
         return grant
 
     def lend(self, participant: str, answer: Answer, remaining_ms: int) -> BackchannelRight:
@@ -128,8 +131,9 @@ class Holdings:
         if self._lent is not None and self._lent.participant == participant:
             self._lent.end()
 
-    def _forget(self, grant: Grant) -> None:
+    def _forget(self, grant: Grant, timer: asyncio.TimerHandle) -> None:
         self._live.pop(grant.token, None)
+        timer.cancel()
 
     def _ended(self, token: int, how: Lost) -> None:
         if token > self._over:
@@ -138,8 +142,12 @@ class Holdings:
         if grant is not None:
             grant.end(how)
 
+    def _begin_renewing(self, grant: Grant) -> None:
+        with suppress(RuntimeError):  # the stick is closed: the lease lapses, here and there
+            self._spawn(self._renew(grant))
+
     async def _renew(self, grant: Grant) -> None:
-        next_s = self._clock() + grant.lease_ms / 1000 / RENEWALS_A_LEASE
+        next_s = self._clock()
         while await self._lasts(grant, next_s):
             end_if_cancelled()
             left_s = grant.may_speak_until_s - self._clock()

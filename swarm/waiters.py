@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -86,8 +87,11 @@ class Waiters:
         self._source = source
         self._clock = clock
         self._waiting: dict[str, Waiter] = {}
+        self._placed: dict[str, Waiter] = {}
         self._expected: dict[str, str] = {}
         self._due_s: float | None = None
+        self._recheck_s = 0.0
+        self._looks_s = math.inf
         self._told_us = 0
         self._token = 0
         self._changed = asyncio.Event()
@@ -97,12 +101,17 @@ class Waiters:
         self, request_id: str, participant: str, on_position: Callable[[int], None] | None = None
     ) -> Generator[Waiter]:
         """Have a request woken while the body runs; `on_position` is told of each new place in the queue."""
+        if not self._waiting:
+            self._recheck_s = self._clock() + RECHECK_S
         waiter = self._waiting[request_id] = Waiter(participant, on_position)
-        self._changed.set()
+        if on_position is not None:
+            self._placed[request_id] = waiter
+        self._arm()
         try:
             yield waiter
         finally:
             self._waiting.pop(request_id, None)
+            self._placed.pop(request_id, None)
 
     def waits(self, request_id: str) -> bool:
         """Return whether somebody here waits for this request."""
@@ -123,7 +132,7 @@ class Waiters:
 
     def saw(self, recorded: Recorded, *, subscribed: Callable[[str], bool]) -> None:
         """Take note of an event; `subscribed` says for whose queued requests the timer is kept."""
-        for waiting_id, waiter in self._waiting.items():
+        for waiting_id, waiter in self._placed.items():
             waiter.saw(waiting_id, recorded)
         match recorded.event:
             case ev.FloorGranted(request_id=request_id, lease_ms=lease_ms):
@@ -133,8 +142,10 @@ class Waiters:
             case ev.FloorDenied(request_id=request_id) | ev.FloorWithdrawn(request_id=request_id):
                 self._over(request_id)
             case ev.FloorQueued(participant=who, request_id=request_id) if subscribed(who):
+                if not self._expected and not self._waiting:
+                    self._recheck_s = self._clock() + RECHECK_S
                 self._expected[request_id] = who
-                self._changed.set()
+                self._arm()
             case ev.FloorRevoking(grace_ms=grace_ms):
                 self._due_from_event(recorded, grace_ms)
             case _:
@@ -145,21 +156,28 @@ class Waiters:
         while True:
             end_if_cancelled()
             self._changed.clear()
+            now_s, looks_s = self._clock(), self._next_look_s()
+            self._looks_s = max(now_s, looks_s) + random.uniform(0.001, JITTER_S)
             try:
-                async with asyncio.timeout(self._wait_s()):
+                async with asyncio.timeout(None if looks_s == math.inf else self._looks_s - now_s):
                     await self._changed.wait()
             except TimeoutError:
-                await self._tick()
+                if self._next_look_s() <= self._clock():
+                    await self._tick()
 
-    def _wait_s(self) -> float | None:
+    def _next_look_s(self) -> float:
         if not self._waiting and not self._expected:
-            return None
-        if self._due_s is None:
-            return RECHECK_S
-        return max(0.0, self._due_s - self._clock()) + random.uniform(0.001, JITTER_S)
+            return math.inf
+        return self._recheck_s if self._due_s is None else self._due_s
+
+    def _arm(self) -> None:
+        """Have the timer set anew where it would look too late; where it looks too early, it looks again."""
+        if self._next_look_s() + JITTER_S < self._looks_s:
+            self._changed.set()
 
     async def _tick(self) -> None:
         recheck = self._due_s is None
+        self._recheck_s = self._clock() + RECHECK_S
         try:
             await self._link.send(fc.Tick(), self._source)
         except StreamUnavailableError as error:
@@ -182,6 +200,7 @@ class Waiters:
             self._set_due(self._clock() + in_ms / 1000)
 
     def _set_due(self, due_s: float | None) -> None:
+        if due_s is None and self._due_s is not None:
+            self._recheck_s = self._clock() + RECHECK_S
         self._due_s = due_s
-        if self._waiting or self._expected:
-            self._changed.set()
+        self._arm()
