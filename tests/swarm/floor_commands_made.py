@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -11,33 +12,13 @@ from streams.codec import decode_entry
 from swarm import floor_commands as fc
 from swarm.floor_script import FloorScript, source
 from swarm.floor_state import FloorSettings
+from tests.swarm.floor_values import AGENTS, CLOCK, OBSERVERS, PEOPLE, ROOM, SMALL, TIMERS
+from tests.swarm.floor_values import START_US as START_US
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from streams.events import Event
-
-START_US = 1_790_000_000_000_000
-ROOM = "studio"
-CLOCK = "test:clock"
-AGENTS = ("ada", "bob", "cleo", "dora", "éva")
-PEOPLE = ("paul", "quinn")
-OBSERVERS = ("p1", "p2")
-
-SMALL = FloorSettings(
-    lease_ms=2_000,
-    guard_ms=200,
-    take_up_ms=1_000,
-    max_queue=2,
-    age_step_ms=1_500,
-    person_lease_ms=3_000,
-    person_stale_ms=4_000,
-    tokens_kept=16,
-    max_turn_ms=0,
-    silent_ms=0,
-)
-TIMERS = {"max_turn_ms": 1_500, "silent_ms": 2_500, "room_idle_ms": 3_000, "backchannel_ms": 900}
-"""Beside SMALL, for sequences that are to meet the timers and the backchannel lane."""
 
 agents = st.sampled_from(AGENTS)
 people = st.sampled_from(PEOPLE)
@@ -124,8 +105,20 @@ odd_us = st.sampled_from([-10_000_000, -1_000, 250_000])
 gaps_us = st.one_of(soon_us, soon_us, soon_us, soon_us, soon_us, soon_us, late_us, odd_us)
 start = st.tuples(st.just("configure"), st.sampled_from([0, 0, 300]), st.just(1_500), st.booleans())
 taken = st.tuples(moves, gaps_us)
-sequences = st.one_of(st.lists(taken, max_size=8), st.lists(taken, min_size=15, max_size=60))
-steps = st.tuples(start, sequences).map(lambda made: [(made[0], 0), *made[1]])
+quiet = ("renew", "holder", False)
+rare = st.sampled_from(
+    [
+        [(quiet, 1_500_000), (quiet, 1_500_000)],
+        [(("talk", 1), 5_000), (("talk", 2), 1_500_000)],
+        [(("backchannel", "bob"), 0), (("backchannel", "cleo"), 0)],
+        [(("mute", "bob", True), 0), (("backchannel", "bob"), 0)],
+        [(("mute", "paul", True), 0), (("preempt", "muted", "p1", "current"), 0)],
+    ]
+)
+"""What chance alone seldom brings together."""
+pieces = st.tuples(st.integers(0, 11), taken, rare).map(lambda made: made[2] if made[0] == 7 else [made[1]])
+sequences = st.one_of(st.lists(pieces, max_size=8), st.lists(pieces, min_size=15, max_size=60))
+steps = st.tuples(start, sequences).map(lambda made: [(made[0], 0), *chain(*made[1])])
 REPEATED = {5: 0, 6: 4, 7: 2}
 """Slots that name a request made before, in another slot."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, seed, settings
 
 from streams import events as ev
@@ -54,7 +55,7 @@ def check(before: Floor, command: fc.Command, step: Any, now_us: int) -> None:
         assert floor == decide(before, fc.Tick(), now_us).floor, "refused, and yet something changed"
 
 
-@settings(max_examples=1500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=700, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(taken=steps)
 def run_all(taken: list[tuple[tuple[Any, ...], int]]) -> None:
     names, floor, now_us = Names(), Floor(settings=SMALL), START_US
@@ -122,6 +123,7 @@ OUTCOMES = {
 }
 
 
+@pytest.mark.timeout(240)
 def test_promises_hold_and_every_transition_is_reached() -> None:
     seen.clear()
     for luck in range(
