@@ -112,22 +112,26 @@ class HintedReader:
             await self._list_rooms()
         try:
             async with asyncio.timeout(self._wait_s):
-                stream, after, entries = await self._found.get()
+                replies = [await self._found.get()]
         except TimeoutError:
             return []
-        if stream == keys.ROOMS_OPENED:
-            self._take_in(after, entries)
-            return []
-        room = self._rooms.get(stream)
-        if room is None:
-            return []
-        if self._cursors.get(room) != after:  # it was moved meanwhile, or read twice
-            self._hints.read_on(stream)
-            return []
-        self._cursors[room] = entries[-1][0]
-        if len(entries) == ENTRIES:
-            self._hints.read_on(stream)
-        return [(room, entries)]
+        while not self._found.empty():
+            replies.append(self._found.get_nowait())
+        found: list[tuple[str, list[Entry]]] = []
+        for stream, after, entries in replies:
+            if stream == keys.ROOMS_OPENED:
+                self._take_in(after, entries)
+            elif (room := self._rooms.get(stream)) is not None and self._accept(room, after, entries):
+                found.append((room, entries))
+        return found
+
+    def _accept(self, room: str, after: str, entries: list[Entry]) -> bool:
+        fits = self._cursors.get(room) == after  # else it was moved meanwhile, or read twice
+        if fits:
+            self._cursors[room] = entries[-1][0]
+        if not fits or len(entries) == ENTRIES:
+            self._hints.read_on(keys.stream(room))
+        return fits
 
     async def read_now(self) -> list[tuple[str, list[Entry]]]:
         """Return what is there, without waiting.
@@ -138,11 +142,15 @@ class HintedReader:
         if self._discover and self._opened is None:
             await self._learn_rooms()
         found: list[tuple[str, list[Entry]]] = []
-        for room, after in self.cursors.items():
-            reply = await cast("Any", self._redis).xrange(keys.stream(room), min=f"({after}", count=ENTRIES)
+        asked = self.cursors
+        if not asked:
+            return found
+        pipe = cast("Any", self._redis).pipeline(transaction=False)
+        for room, after in asked.items():
+            pipe.xrange(keys.stream(room), min=f"({after}", count=ENTRIES)
+        for (room, after), reply in zip(asked.items(), await pipe.execute(), strict=True):
             entries = [(text(entry_id), fields) for entry_id, fields in reply]
-            if entries and self._cursors.get(room) == after:
-                self._cursors[room] = entries[-1][0]
+            if entries and self._accept(room, after, entries):
                 found.append((room, entries))
         return found
 

