@@ -52,7 +52,7 @@ async def both(redis: Redis, taken: list[tuple[tuple[Any, ...], int]], met: Tran
         assert kept == step.floor, f"{command}: keeps {kept}, specified {step.floor}"
         assert (outlook.now_us, outlook.due_ms) == (now_us, step.due_ms), command
         check(floor, command, step, now_us)
-        met.met(floor, command, outcome, written, kept)
+        met.met(floor, command, outcome, written, kept, now_us // 1_000)
         floor = step.floor
     return len(taken)
 

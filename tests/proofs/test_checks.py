@@ -169,10 +169,10 @@ def test_a_lowest_that_starves_is_found() -> None:
 def test_events_have_to_lead_from_state_to_state() -> None:
     step = decide(Floor(), ADA, START_US)
     events = list(step.events)
-    Transitions().met(Floor(), ADA, step.outcome, events, step.floor)
+    Transitions().met(Floor(), ADA, step.outcome, events, step.floor, START_US // 1_000)
     for wrong in (events[:-1], [*events, events[-1]], [(ev.FloorOpened(by="x"), None)]):
         with pytest.raises(AssertionError):
-            Transitions().met(Floor(), ADA, step.outcome, wrong, step.floor)
+            Transitions().met(Floor(), ADA, step.outcome, wrong, step.floor, START_US // 1_000)
 
 
 def forget_to_withdraw(stick: TalkingStick) -> None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streams import events as ev
+from streams.request_ids import KEPT_MS
 from swarm import floor_commands as fc
+from swarm.floor_state import LIVE
 
 if TYPE_CHECKING:
     from streams.events import Event
@@ -71,19 +73,27 @@ class Transitions:
         outcome: fc.Outcome,
         events: list[tuple[Event, int | None]],
         after: Floor,
+        now_ms: int,
     ) -> None:
-        """Take note of one step.
+        """Take note of one step at `now_ms`.
 
         Raises:
             AssertionError: the events do not lead from `before` to `after` by legal ways.
         """
         states = {request_id: str(known.state) for request_id, known in before.requests.items()}
+        forgotten = {
+            request_id
+            for request_id, known in before.requests.items()
+            if known.state not in LIVE and known.touched_ms < now_ms - KEPT_MS
+        }
         holding = {before.hold.token: before.hold.request_id} if before.hold else {}
         for event, token in events:
             found = _step_of(event, token, holding)
             if found is None:
                 continue
             request_id, new = found
+            if new == "pending" and request_id in forgotten:
+                states.pop(request_id, None)
             step = (states.get(request_id, ""), new)
             assert step in REQUEST | RARE, f"{request_id}: {step[0] or 'nothing'} to {new}"
             self.request.add(step)
