@@ -45,7 +45,6 @@ if (part === 'contend') {
   floor.onQueued = (who, position) => say({ position });
   say({ ready: name });
   const grant = await floor.acquire(name, { priority: told.priority, observedToken: told.observed_token });
-  say({ token: grant.token });
   let last = performance.now();
   const watch = setInterval(() => {
     const now = performance.now();
@@ -53,6 +52,7 @@ if (part === 'contend') {
     if (now - last > 300) say({ woke: true, valid: grant.valid(), until_passed: now > grant.untilMs });
     last = now;
   }, 20);
+  say({ token: grant.token });
   const how = await grant.lost;
   setImmediate(() => clearInterval(watch));
   say({ lost: how.reason, by: how.by ?? '', type: how.type ?? '' });
