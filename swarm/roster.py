@@ -12,6 +12,8 @@ from streams import keys, scripts
 from streams.vocabulary import ParticipantKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from redis.asyncio import Redis
 
     from streams.events import Recorded
@@ -43,6 +45,7 @@ class Roster:
         self._room = keys.checked_name(room, "room")
         self._script = redis.register_script(scripts.load("swarm", "roster.lua"))
         self._members: dict[str, Member] = {}
+        self._muted: set[str] = set()
         self._process = secrets.token_hex(4)
 
     def members(self) -> tuple[Member, ...]:
@@ -54,18 +57,28 @@ class Roster:
         return tuple(member.identity for member in self.members() if member.kind is ParticipantKind.AGENT)
 
     def is_person(self, identity: str) -> bool:
-        """Return whether `identity` is to be listened to: everybody who has not joined as an agent."""
+        """Return whether `identity` is to be listened to: who has not joined as an agent and is not muted."""
         member = self._members.get(identity)
+        if identity in self._muted:
+            return False
         return member is None or member.kind is ParticipantKind.PERSON
 
+    def know_muted(self, identities: Iterable[str]) -> None:
+        """Learn who is muted so far; later changes come by `feed`."""
+        self._muted.update(identities)
+
     def feed(self, entry: Recorded) -> None:
-        """Take an event of the room, so that the local copy knows of who came and went at once."""
+        """Take an event of the room, so that the local copy knows at once of who came, went or was muted."""
         match entry.event:
             case ev.ParticipantJoined(participant=who, participant_kind=kind, role=role):
                 if who not in self._members:
                     self._members[who] = Member(who, kind, role, entry.at_ms, entry.at_ms)
             case ev.ParticipantLeft(participant=who):
                 self._members.pop(who, None)
+            case ev.ParticipantMuted(participant=who, muted=True):
+                self._muted.add(who)
+            case ev.ParticipantMuted(participant=who):
+                self._muted.discard(who)
             case _:
                 pass
 
