@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from adapters.ears import Ears
 from host_agent.interruption import InterruptionHandlerConfig, judge_factory
+from streams import events as ev
 from streams.background import Background
 from streams.conversation_stream import ConversationStream
 from streams.errors import StreamError
@@ -133,6 +134,7 @@ class SwarmSession:
             await stack.enter_async_context(self.outbox)
             await stack.enter_async_context(self.stick)
             await self.hub.watch(self.room, self._take)
+            self.roster.know_muted((await self.stick.status()).muted)
             for spec in self._specs:  # again: who joined between the first time and the watch is in neither
                 await self.roster.beat(spec.name, ParticipantKind.AGENT, spec.role)
             await stack.enter_async_context(self.allocation)
@@ -214,6 +216,8 @@ class SwarmSession:
     def _take(self, entry: Recorded) -> None:
         self.roster.feed(entry)
         self.allocation.feed(entry)
+        if isinstance(entry.event, ev.ParticipantMuted) and entry.event.muted:
+            self.ears.on_muted(entry.event.participant)
         for runtime in self.agents.values():
             runtime.feed(entry)
         if self._on_event is not None:
