@@ -23,6 +23,7 @@ from beside import PingBeside
 from floor_alone import measure_alone, measure_preemptions
 from floor_contenders import OURS, PEERS, Contest
 from floor_contests import ContestError, Outcome, run_contest
+from floor_document import tables, write
 from floor_figures import Measured, figures
 from floor_picture import draw
 from report import environment, ping_verdict, show
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, metavar="PEER")
     parser.add_argument("--redis-server", metavar="PATH", help="the server to use; else the bundled one")
     parser.add_argument("--picture", metavar="PATH", help="draw the hand-overs into this file")
+    parser.add_argument("--document", metavar="PATH", help="put the table between the marks of this file")
     options = parser.parse_args()
     missing = [peer for peer in options.peers if find_spec(MODULES[peer]) is None]
     peers = [peer for peer in options.peers if peer not in missing]
@@ -193,9 +195,12 @@ def main() -> None:
         failures=measured.failures,
         **ping_verdict(pings_us),
     )
+    found = figures(measured)
     if options.picture:
         draw(measured, options.picture)
-    show("floor", figures(measured), where, as_json=options.json)
+    if options.document:
+        write(options.document, tables(found, where))
+    show("floor", found, where, as_json=options.json)
     if not options.json:
         for failure in measured.failures:
             print(f"  {failure}")

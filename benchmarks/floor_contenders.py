@@ -144,6 +144,7 @@ async def opened(kind: str, url: str, rooms: list[str]) -> AsyncGenerator[Any]:
             sticks = {
                 room: await stack.enter_async_context(TalkingStick(redis, room, hub=hub)) for room in rooms
             }
+            await sticks[rooms[0]].tick()  # the server knows the script from now on
             yield lambda room, who: sticks[room].hold(Participant(who))
             return
         import redis.asyncio
