@@ -202,6 +202,19 @@ class HeardCascadeConnection(stock.CascadeLiveConnection):
             self._stage.reasoning_started()
             super()._start_reasoning()
 
+    def stop_reasoning(self) -> None:
+        """Generate no more of a turn that was cut off; the activity_start behind it settles the rest."""
+        if self._turn is not None and not self._turn.done():
+            self._turn.cancel()
+
+    def stop_voice(self) -> None:
+        """Say no more of it, and drop what was made of it and not yet received."""
+        self._cancel.set()
+        for _ in range(self._out.qsize()):
+            response = self._out.get_nowait()
+            if not _is_speech(response):
+                self._out.put_nowait(response)
+
     async def _stream_text(self) -> AsyncGenerator[str, None]:
         try:
             async with contextlib.aclosing(super()._stream_text()) as deltas:
@@ -246,3 +259,12 @@ class HeardCascadeConnection(stock.CascadeLiveConnection):
                     size = len(blob.data or b"")
                     self._stage.gave(duration_ms(size, rate_hz(blob.mime_type or "")))
         super()._emit(response)
+
+
+def _is_speech(response: Any) -> bool:
+    """Whether it is a piece of an answer's audio, or the words that go with one."""
+    if not isinstance(response, LlmResponse):
+        return False
+    parts = (response.content.parts if response.content is not None else None) or ()
+    words = response.partial and response.output_transcription is not None
+    return bool(words) or any(part.inline_data is not None for part in parts)

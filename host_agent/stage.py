@@ -30,6 +30,14 @@ class Reasoner(Protocol):
         """Begin to reason if there is input for it and the stage allows it."""
         ...
 
+    def stop_reasoning(self) -> None:
+        """Generate no more of the turn in progress."""
+        ...
+
+    def stop_voice(self) -> None:
+        """Say no more of the turn in progress, and drop what of it was not taken."""
+        ...
+
 
 class Stage:
     """One host's turn as its cascade connection sees it."""
@@ -107,6 +115,16 @@ class Stage:
             turn.model_open = True
             turn.generation_done = False
             self._on_reasoning(turn)
+
+    def stop_reasoning(self) -> None:
+        """Have the connection stop a turn that was cut off: its activity_start is on its way."""
+        if self.connection is not None and self.turn is not None and self.turn.stopped:
+            self.connection.stop_reasoning()
+
+    def stop_voice(self) -> None:
+        """The same for the voice."""
+        if self.connection is not None and self.turn is not None and self.turn.stopped:
+            self.connection.stop_voice()
 
     def text_generated(self, text: str) -> None:
         if self.turn is not None:

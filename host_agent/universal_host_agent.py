@@ -192,6 +192,14 @@ class UniversalHostAgent:
         """The output cut an utterance off for good."""
         self._brain.on_cut(cut)
 
+    def stop_generation(self) -> None:
+        """Stop what the model still makes of a turn that was cut off, now. Harmless otherwise."""
+        self._brain.stage.stop_reasoning()
+
+    def stop_voice(self) -> None:
+        """Drop what the voice made of a turn that was cut off and nobody took. Harmless otherwise."""
+        self._brain.stage.stop_voice()
+
     def on_window_opened(self, speech_id: str) -> None:
         """The open window, or the one that opens next, carries this speech."""
         self._brain.live_input.announce(speech_id)

@@ -22,6 +22,7 @@ from streams.vocabulary import Decision, ParticipantKind, Verdict
 from swarm.allocation import Candidate, first_named
 from swarm.allocation_history import TURN_ID_PREFIX
 from swarm.allocation_turns import turn_of
+from swarm.interruption_stages import InterruptionStages
 from swarm.participant import Participant, Priority
 from swarm.speech_book import SpeechBook
 
@@ -108,6 +109,9 @@ class AgentRuntime:
         )
         self.host = spec.host(self.adapter, outbox)
         self.adapter.set_model_input(self.host.queue)
+        self.interruptions = InterruptionStages(
+            self.adapter, self.host, config=spec.interruptions(), is_person=roster.is_person
+        )
         self._clock = clock
         self._stick = stick
         self._outbox = outbox
@@ -232,6 +236,7 @@ class AgentRuntime:
 
     def on_cut(self, cut: Cut) -> None:
         self.host.on_cut(cut)
+        self.interruptions.cut(cut.by, cut.verdict.reason)
         if cut.speech is not None and self._grant is not None:
             self._stick.preempt_soon(cut.by, self._grant.token, cut.verdict.reason)
 

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Self
 from redis.exceptions import RedisError
 
 from adapters.ears import Ears
-from host_agent.interruption import InterruptionHandlerConfig, judge_factory
+from host_agent.interruption import (
+    InterruptionHandlerConfig,
+    PipelineTaskConfig,
+    StrategyJudge,
+    judge_factory,
+)
 from streams import events as ev
 from streams.background import Background
 from streams.conversation_stream import ConversationStream
@@ -36,7 +41,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from adapters.ports import Recogniser, Room
+    from adapters.ports import Judge, Recogniser, Room, SpeechStarted
+    from host_agent.interruption import BaseInterruptionStrategy
     from host_agent.ports import Record, SpeechOutput
     from host_agent.universal_host_agent import UniversalHostAgent
     from streams.events import Recorded
@@ -63,6 +69,15 @@ class AgentSpec:
     """Whether naming another agent in a turn passes the stick to it."""
     scorer: Scorer | None = None
     """How much it wants to answer a turn, where the room decides by bids; None: by its name and its role."""
+    allow_interruptions: bool = True
+    """Off: nothing that a person says over it stops it (`immediate` apart, which asks nobody)."""
+    interruption_strategies: Callable[[], Sequence[BaseInterruptionStrategy]] | None = None
+    """Makes the strategies that judge a person's speech over it, anew for each; None: the session's judge."""
+
+    def interruptions(self) -> PipelineTaskConfig:
+        """Return the settings that its stages are started with."""
+        made = self.interruption_strategies() if self.interruption_strategies is not None else ()
+        return PipelineTaskConfig(self.allow_interruptions, made)
 
 
 class SwarmSession:
@@ -163,7 +178,7 @@ class SwarmSession:
             spec,
             room=room,
             ears=self.ears,
-            judge=lambda _started: self._judge(),
+            judge=lambda started: self._judge_for(spec, started),
             stick=self.stick,
             outbox=self.outbox,
             roster=self.roster,
@@ -171,6 +186,16 @@ class SwarmSession:
             clock=self._clock,
         )
         return room
+
+    def _judge_for(self, spec: AgentSpec, started: SpeechStarted) -> Judge:
+        if spec.allow_interruptions and spec.interruption_strategies is None:
+            return self._judge()
+        return StrategyJudge(
+            spec.interruptions().interruption_strategies,
+            allow_interruptions=spec.allow_interruptions,
+            audio=lambda from_sample: self.ears.audio(started.person, from_sample),
+            from_sample=started.onset_sample,
+        )
 
     async def _run(self) -> None:
         scribe = Scribe(
