@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,112 +12,17 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from streams import events as ev
 from streams import keys
-from streams.conversation_stream import ConversationStream
 from streams.errors import StreamUnavailableError
-from streams.hub import StreamHub
-from streams.outbox import Outbox
-from streams.vocabulary import ParticipantKind
 from swarm.allocation import Policy
 from swarm.allocation_settings import AllocationSettings
-from swarm.allocator import TurnAllocator
-from swarm.bidders import Bidders
-from swarm.bids import Bids
-from swarm.errors import InvalidCommandError
-from swarm.floor_state import FloorSettings
 from swarm.participant import Participant
-from swarm.roster import Roster
 from swarm.speech_notes import Turn
-from swarm.talking_stick import TalkingStick
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-
     from redis.asyncio import Redis
 
-    from streams.events import Recorded
     from swarm.allocation_scores import Scorer
-
-ROOM = "r"
-AGENTS = ("nora", "otto", "pia")
-CHAIR = Participant("judy", ParticipantKind.PERSON, "chair")
-TURN = Turn("s1", "ada", "Otto, what now", 1_000, 2_000)
-
-
-class Process:
-    """One process: its allocator and all that feeds it."""
-
-    def __init__(
-        self,
-        redis: Redis,
-        name: str,
-        settings: AllocationSettings | None,
-        scorers: Mapping[str, Scorer | None],
-    ) -> None:
-        self.stream = ConversationStream(redis, ROOM)
-        self.hub = StreamHub(redis)
-        self.outbox = Outbox(self.stream)
-        self.roster = Roster(redis, ROOM)
-        self.stick = TalkingStick(redis, ROOM, hub=self.hub, settings=FloorSettings(take_up_ms=60))
-        self.bids = Bids(redis, ROOM)
-        self.seen: list[Recorded] = []
-        self.allocator = TurnAllocator(
-            self.stream,
-            stick=self.stick,
-            roster=self.roster,
-            bids=self.bids,
-            bidders=Bidders(self.bids, scorers, self.outbox),
-            process=name,
-            settings=settings,
-        )
-
-    async def join(self, stack: AsyncExitStack) -> Process:
-        await self.stream.measure_clock(rounds=1)
-        for part in (self.hub, self.outbox, self.stick):
-            await stack.enter_async_context(part)
-        await self.hub.watch(ROOM, self.take)
-        for agent in AGENTS:
-            await self.roster.beat(agent, ParticipantKind.AGENT, "host" if agent == "nora" else "")
-        await stack.enter_async_context(self.allocator)
-        return self
-
-    def take(self, entry: Recorded) -> None:
-        self.seen.append(entry)
-        self.roster.feed(entry)
-        self.allocator.feed(entry)
-
-    def events(self, kind: type[Any]) -> list[Any]:
-        return [entry.event for entry in self.seen if isinstance(entry.event, kind)]
-
-    async def until(self, check: Callable[[], object], limit_s: float = 10.0) -> None:
-        async with asyncio.timeout(limit_s):
-            while not check():  # noqa: ASYNC110 (what is waited for is anything a test can see)
-                await asyncio.sleep(0.005)
-
-    async def ends(self, turn: Turn = TURN) -> None:
-        """Have the turn written as a scribe writes it."""
-        started = ev.SpeechStarted(participant=turn.person, speech_id=turn.speech_id)
-        await self.stream.publish(started, source="scribe", occurred_ms=turn.onset_ms)
-        said = ev.Transcript(participant=turn.person, speech_id=turn.speech_id, text=turn.text, final=True)
-        await self.stream.publish(said, source="scribe", occurred_ms=turn.ended_ms)
-
-
-@asynccontextmanager
-async def processes(
-    redis: Redis,
-    settings: AllocationSettings | None,
-    count: int = 2,
-    scorers: Mapping[str, Scorer | None] | None = None,
-) -> AsyncIterator[list[Process]]:
-    """Processes of one room; the first runs all its agents."""
-    async with AsyncExitStack() as stack:
-        every = dict.fromkeys(AGENTS) if scorers is None else scorers
-        yield [
-            await Process(redis, f"p{n}", settings, every if n == 0 else {}).join(stack) for n in range(count)
-        ]
-
-
-def turns(process: Process) -> list[ev.FloorRequested]:
-    return [event for event in process.events(ev.FloorRequested) if event.request_id.startswith("turn:")]
+from tests.swarm.allocation_room import CHAIR, ROOM, TURN, Process, processes, turns
 
 
 @pytest.mark.parametrize("policy", [each for each in Policy if each is not Policy.CHAIR])
@@ -147,7 +52,7 @@ async def test_bids_of_slow_agents_are_not_waited_for_longer_than_the_window(red
         before_s = time.monotonic()
         await second.allocator.answer(TURN)
         assert 0.05 < time.monotonic() - before_s < 2
-        await first.until(lambda: first.events(ev.AgentFailed))
+        await first.until(lambda: first.events(ev.AgentFailed) and turns(first))
         (asked,) = turns(first)
         assert (asked.on_behalf_of, asked.reason) == ("pia", "answer to ada (bid 7: knows)")
         assert [failed.participant for failed in first.events(ev.AgentFailed)] == ["otto"]
@@ -245,58 +150,6 @@ async def test_an_agent_that_is_heard_or_was_cut_off_is_not_replaced(redis_clien
         await first.until(lambda: first.events(ev.FloorRevoked))
         await asyncio.sleep(0.03)
         assert len(turns(first)) == 2
-
-
-async def test_an_undecided_turn_is_answered_once_by_whichever_process_is_left(redis_client: Redis) -> None:
-    settings = AllocationSettings(Policy.CHAIR, chair_limit_ms=30)
-    async with processes(redis_client, settings, 3) as (first, second, third):
-        await first.ends()
-        await first.allocator.answer(TURN)
-        await first.until(lambda: turns(first))
-        await second.until(lambda: second.allocator.undecided is None and third.allocator.undecided is None)
-        assert [(event.on_behalf_of, event.reason) for event in turns(first)] == [
-            ("nora", "answer to ada (chair_undecided)")
-        ]
-        later = Turn("s2", "ada", "and now", 5_000, 6_000)
-        await first.ends(later)  # its scribe dies before it answers
-        await second.until(lambda: any(event.request_id == "turn:s2" for event in turns(second)))
-        await asyncio.sleep(0.1)
-        assert [event.request_id for event in turns(third)].count("turn:s2") == 1
-
-
-async def test_of_several_turns_that_wait_for_the_chair_the_newest_is_decided(redis_client: Redis) -> None:
-    settings = AllocationSettings(Policy.CHAIR, chair_limit_ms=60_000)
-    async with processes(redis_client, settings) as (first, second):
-        newer = Turn("s2", "ada", "I mean", 3_000, 4_000)
-        for turn in (TURN, newer):
-            await first.ends(turn)
-        await second.until(lambda: second.allocator.undecided is not None)
-        await first.allocator.answer(newer)
-        await first.allocator.answer(TURN)
-        with pytest.raises(InvalidCommandError):
-            await first.allocator.give_turn(CHAIR, "nobody")
-        for who in ("pia", "nora"):
-            choice = await first.allocator.give_turn(CHAIR, who)
-            assert choice is None or choice.identity == "pia"
-        await second.until(lambda: second.allocator.undecided is None)
-        assert [(event.on_behalf_of, event.request_id) for event in turns(second)] == [("pia", "turn:s2")]
-        assert await second.allocator.give_turn(CHAIR, "nora") is None
-
-
-async def test_a_chair_may_decide_while_the_person_still_speaks(redis_client: Redis) -> None:
-    settings = AllocationSettings(Policy.CHAIR, chair_limit_ms=50)
-    async with processes(redis_client, settings) as (first, _):
-        now_ms = first.stream.server_clock.at_ms(time.monotonic())
-        turn = Turn("s1", "ada", "hello", int(now_ms) - 50, int(now_ms))
-        await first.stick.person_speaking("ada")
-        await first.stick.grant_to(CHAIR, "pia")
-        await first.until(lambda: first.events(ev.FloorRequested))
-        await first.ends(turn)
-        await first.allocator.answer(turn)
-        await first.stick.person_silent("ada")
-        await asyncio.sleep(0.15)
-        assert not turns(first)
-        assert next(event.participant for event in first.events(ev.FloorGranted)) == "pia"
 
 
 async def test_turn_that_redis_was_away_for_is_answered_when_asked_again(

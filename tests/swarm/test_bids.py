@@ -1,4 +1,4 @@
-"""Bids for a turn: what runs does what the specification says, and each turn is decided once."""
+"""Bids for a turn, as promised: counted in time, recorded in any case, decided once, or refused."""
 
 from __future__ import annotations
 
@@ -8,44 +8,17 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakeredis import FakeAsyncRedis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import events as ev
 from streams import keys, scripts
-from streams.connection import redis_client as client_of
-from streams.conversation_stream import ConversationStream
-from streams.vocabulary import ParticipantKind
-from swarm.allocation import Choice, Policy, bid_reason
-from swarm.allocation_bids import Bidding, Offer
-from swarm.allocation_settings import AllocationSettings
-from swarm.bids import AllocationStore, Bids, StillOpen
+from swarm.allocation import Choice, bid_reason
+from swarm.bids import Bids, StillOpen
 from swarm.errors import InvalidBidError, InvalidCommandError
-from swarm.roster import Roster
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-
-ROOM = "r"
-AGENTS = ("ada", "grace", "linus")
-HOST = Choice("ada", "host")
-WINDOW_MS = 300
-START_US = 1_700_000_000_000_000
-CLOCK = "test:clock"
-
-
-async def joined(redis: Redis) -> Bids:
-    roster = Roster(redis, ROOM)
-    for agent in AGENTS:
-        await roster.join(agent, ParticipantKind.AGENT)
-    await roster.join("paul", ParticipantKind.PERSON)
-    return Bids(redis, ROOM)
-
-
-async def written(redis: Redis) -> list[tuple[ev.Bid, bool]]:
-    entries = await ConversationStream(redis, ROOM).read()
-    return [(entry.event, entry.late) for entry in entries if isinstance(entry.event, ev.Bid)]
+from tests.swarm.bids_room import AGENTS, HOST, ROOM, joined, written
 
 
 def decide(bids: Bids, turn: str = "s1", by: str = "scribe", window_ms: int = 60_000) -> Any:
@@ -54,89 +27,6 @@ def decide(bids: Bids, turn: str = "s1", by: str = "scribe", window_ms: int = 60
 
 async def bid(bids: Bids, who: str, score: Any, reason: Any = "knows", window_ms: int = 3_000) -> bool:
     return await bids.bid(who, "s1", score, reason, window_ms=window_ms)
-
-
-# By the specification
-
-people = st.sampled_from(AGENTS)
-turns = st.sampled_from(["s1", "s2"])
-commands = st.one_of(
-    st.tuples(st.just("bid"), turns, people, st.sampled_from([0, 5, 5.125, 7, 10])),
-    st.tuples(st.just("decide"), turns, st.lists(people, unique=True, max_size=3), people),
-    st.tuples(st.just("settle"), turns, people),
-)
-gaps_us = st.sampled_from([0, 1, 999, 50_000, 299_999, 300_000])
-CHECKS = settings(
-    max_examples=80,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
-async def agree(redis: Redis, taken: list[tuple[tuple[Any, ...], int]]) -> None:
-    shown, text = "redis.call('TIME')", scripts.load("swarm", "bids.lua")
-    assert text.count(shown) == 1
-    await joined(redis)
-    bids = Bids(redis, ROOM, text=text.replace(shown, f"redis.call('HMGET', '{CLOCK}', 's', 'us')"))
-    model: dict[str, Bidding] = {}
-    recorded: list[tuple[str, str, float, bool]] = []
-    now_us = START_US
-    for command, gap_us in taken:
-        now_us += gap_us
-        seconds, us = divmod(now_us, 1_000_000)
-        await redis.hset(CLOCK, mapping={"s": seconds, "us": us})
-        what, turn, *rest = command
-        before = model.get(turn) or Bidding.opened(now_us, WINDOW_MS)
-        match what:
-            case "bid":
-                who, score = rest
-                after, counts = before.bid(Offer(who, score, "knows", now_us))
-                assert await bids.bid(who, turn, score, "knows", window_ms=WINDOW_MS) is (counts is True)
-                if counts is not None:
-                    recorded.append((turn, who, score, not counts))
-            case "decide":
-                candidates, fallback = rest
-                after = before.decide(candidates, fallback, now_us)
-                said = await bids.decide(
-                    turn, candidates, fallback=Choice(fallback, "host"), window_ms=WINDOW_MS, by="scribe"
-                )
-                if after.winner is None:
-                    assert said == StillOpen(after.due_us // 1000 - now_us // 1000)
-                else:
-                    assert isinstance(said, Choice)
-                    assert said.identity == after.winner
-            case _:
-                after = before.settle(rest[0])
-                said = await bids.settle(turn, Choice(rest[0], "chair"), by="chair")
-                # A turn that settle opens has no window: nobody bids for what is decided.
-                assert said.identity == after.winner
-        model[turn] = after
-    assert [
-        (event.turn_id, event.participant, event.score, late) for event, late in await written(redis)
-    ] == recorded
-
-
-@CHECKS
-@given(taken=st.lists(st.tuples(commands, gaps_us), max_size=20))
-async def test_script_follows_the_specification_on_the_fake(taken: list[Any]) -> None:
-    redis = FakeAsyncRedis(decode_responses=True)
-    await agree(redis, taken)
-    await redis.aclose()
-
-
-@pytest.mark.real
-@CHECKS
-@given(taken=st.lists(st.tuples(commands, gaps_us), max_size=20))
-async def test_script_follows_the_specification_on_a_real_server(
-    real_redis_url: str, taken: list[Any]
-) -> None:
-    redis = client_of(real_redis_url, db=5)
-    await redis.flushdb()
-    await agree(redis, taken)
-    await redis.aclose()
-
-
-# By promise
 
 
 async def test_decision_waits_for_bids_and_comes_early_when_all_have_bid(redis_client: Redis) -> None:
@@ -292,45 +182,6 @@ async def test_turns_nobody_decides_are_forgotten_and_crowd_no_memory(redis_clie
     assert (await bids.decide("forged-99", ["ada"], fallback=HOST, window_ms=0, by="scribe")) == Choice(
         "ada", "bid 5"
     )
-
-
-# The room's settings
-
-
-async def test_the_first_to_set_the_policy_sets_it_for_all(redis_client: Redis) -> None:
-    stores = [AllocationStore(redis_client, ROOM) for _ in range(4)]
-    assert await stores[0].adopt(None, by="p0") == AllocationSettings()
-    wanted = [
-        AllocationSettings(policy) for policy in (Policy.BIDS, Policy.FIFO, Policy.CHAIR, Policy.PRIORITY)
-    ]
-    got = await asyncio.gather(
-        *(store.adopt(each, by=f"p{n}") for n, (store, each) in enumerate(zip(stores, wanted, strict=True)))
-    )
-    assert len(set(got)) == 1
-    entries = await ConversationStream(redis_client, ROOM).read()
-    (changed,) = [entry.event for entry in entries if isinstance(entry.event, ev.SettingsChanged)]
-    assert AllocationSettings().changed(changed.settings) == got[0]
-    assert await stores[3].adopt(None, by="p9") == got[0]
-
-
-async def test_a_change_is_recorded_as_what_changed(redis_client: Redis) -> None:
-    store = AllocationStore(redis_client, ROOM)
-    await store.adopt(AllocationSettings(), by="p0")
-    changed = AllocationSettings(Policy.BIDS, bid_window_ms=150)
-    for _ in range(2):
-        assert await store.change(changed, by="chair") == changed
-    entries = await ConversationStream(redis_client, ROOM).read()
-    events = [entry.event for entry in entries if isinstance(entry.event, ev.SettingsChanged)]
-    assert [(event.by, event.settings) for event in events[1:]] == [
-        ("chair", {"turn_policy": "bids", "bid_window_ms": 150})
-    ]
-
-
-async def test_settings_that_somebody_scribbled_over_count_as_unset(redis_client: Redis) -> None:
-    await redis_client.hset(
-        keys.allocation(ROOM), mapping={"turn_policy": '"lottery"', "bid_window_ms": "{", "x": "1"}
-    )
-    assert await AllocationStore(redis_client, ROOM).adopt(None, by="p0") == AllocationSettings()
 
 
 @given(st.floats(0, 10), st.text(max_size=20))
