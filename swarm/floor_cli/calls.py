@@ -19,7 +19,8 @@ from swarm.errors import InvalidCommandError, NotPermittedError, SettingError, S
 from swarm.floor_cli import shown
 from swarm.floor_cli.shown import NO, Answer
 from swarm.floor_client import FloorClient
-from swarm.floor_state import BOUNDS
+from swarm.floor_state import BOUNDS, Floor
+from swarm.floor_status import status_of
 from swarm.participant import Participant, Priority
 from swarm.redis_connection import connect_redis
 
@@ -121,6 +122,11 @@ def _cure(known: list[str]) -> str:
     return f"There are {', '.join(known[:_ROOMS_SHOWN])}{more}; --new of request and set opens one"
 
 
+def floor_of(redis: Redis, room: str) -> FloorClient:
+    """Return the commands of the room's floor."""
+    return FloorClient(redis, room, settings=None, clock=time.monotonic, call_limit_s=CALL_LIMIT_S)
+
+
 async def act(room: str, command: Act, *, new: bool = False) -> Answer:
     """Do one thing on the floor of `room`.
 
@@ -131,7 +137,7 @@ async def act(room: str, command: Act, *, new: bool = False) -> Answer:
     async with redis_of_swarm() as redis:
         await see_to_room(redis, room, new=new)
         try:
-            return await command(_floor(redis, room))
+            return await command(floor_of(redis, room))
         except NotPermittedError as error:
             raise SettingError("--role", str(error), "Use --role chair") from error
         except StaleTokenError as error:
@@ -153,7 +159,21 @@ async def look(room: str) -> FloorStatus:
     """
     async with redis_of_swarm() as redis:
         await see_to_room(redis, room, new=False)
-        return await _floor(redis, room).status()
+        return await glance(redis, floor_of(redis, room))
+
+
+async def glance(redis: Redis, floor: FloorClient) -> FloorStatus:
+    """Return the floor as it is; one that nobody has used yet is left to whoever sets it up by its first use.
+
+    Raises:
+        StreamUnavailableError: Redis went away.
+    """
+    try:
+        if not await cast("Any", redis).exists(keys.floor(floor.room)):
+            return status_of(Floor(), 0, {})
+    except (RedisError, OSError) as error:
+        raise StreamUnavailableError(str(error) or type(error).__name__) from error
+    return await floor.status()
 
 
 async def release(
@@ -263,10 +283,6 @@ def parsed_settings(assignments: list[str]) -> dict[str, int]:
             raise SettingError(name, f"{value!r} is not allowed", f"Use a whole number from {low} to {high}")
         changes[name] = int(value)
     return changes
-
-
-def _floor(redis: Redis, room: str) -> FloorClient:
-    return FloorClient(redis, room, settings=None, clock=time.monotonic, call_limit_s=CALL_LIMIT_S)
 
 
 def _not_holding(by: Participant, found: FloorStatus) -> Answer:

@@ -183,14 +183,13 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
 ) -> None:
     """Show the floor each time it changes, until Ctrl-C: in place on a terminal, else a line a change."""
-    import time
     from datetime import UTC, datetime
 
     from swarm.floor_cli import watching
 
     logs.show("warning")
     zone = datetime.now(UTC).astimezone().tzinfo or UTC
-    ctx.obj.run(watching.watch(room, as_json=as_json, out=sys.stdout, clock=time.monotonic, zone=zone))
+    ctx.obj.run(watching.watch(room, as_json=as_json, out=sys.stdout, zone=zone))
 
 
 @app.command()

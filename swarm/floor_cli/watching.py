@@ -17,14 +17,16 @@ from streams.errors import StreamUnavailableError
 from streams.hub import StreamHub
 from swarm import tail_lines
 from swarm.floor_cli import shown
-from swarm.floor_cli.calls import CALL_LIMIT_S, redis_of_swarm, see_to_room
-from swarm.floor_client import FloorClient
+from swarm.floor_cli.calls import floor_of, glance, redis_of_swarm, see_to_room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import tzinfo
 
+    from redis.asyncio import Redis
+
     from streams.events import Recorded
+    from swarm.floor_client import FloorClient
     from swarm.floor_status import FloorStatus
 
 EVENTS_SHOWN = 8
@@ -35,7 +37,7 @@ _SHORTEST_S = 0.1
 _TIMES = ("now_ms", "remaining_ms", "waited_ms")
 
 
-async def watch(room: str, *, as_json: bool, out: TextIO, clock: Callable[[], float], zone: tzinfo) -> None:
+async def watch(room: str, *, as_json: bool, out: TextIO, zone: tzinfo) -> None:
     """Write the floor of `room` to `out` each time that it changes, until cancelled.
 
     Events say when to look, and a lease that ends says so too; what is written is what the floor then was.
@@ -47,7 +49,7 @@ async def watch(room: str, *, as_json: bool, out: TextIO, clock: Callable[[], fl
     """
     async with redis_of_swarm() as redis:
         await see_to_room(redis, room, new=False)
-        floor = FloorClient(redis, room, settings=None, clock=clock, call_limit_s=CALL_LIMIT_S)
+        floor = floor_of(redis, room)
         came: deque[Recorded] = deque(maxlen=LONGEST_BURST)
         hint = asyncio.Event()
 
@@ -59,15 +61,17 @@ async def watch(room: str, *, as_json: bool, out: TextIO, clock: Callable[[], fl
             await hub.watch(room, saw)
             with ExitStack() as stack:
                 writer = stack.enter_context(_Json(room, out) if as_json else _writer(room, out, zone))
-                status = await floor.status()
+                status = await glance(redis, floor)
                 while True:
                     events = list(came)
                     came.clear()
                     writer.write(status, events)
-                    status = await _next(floor, status, hint, writer)
+                    status = await _next(redis, floor, status, hint, writer)
 
 
-async def _next(floor: FloorClient, status: FloorStatus, hint: asyncio.Event, writer: _Writer) -> FloorStatus:
+async def _next(
+    redis: Redis, floor: FloorClient, status: FloorStatus, hint: asyncio.Event, writer: _Writer
+) -> FloorStatus:
     """Return the floor as it is after the next event, or when the lease seen last is over."""
     wait_s = max(_SHORTEST_S, status.remaining_ms / 1000) if status.holder is not None else _RECHECK_S
     try:
@@ -80,7 +84,7 @@ async def _next(floor: FloorClient, status: FloorStatus, hint: asyncio.Event, wr
     while True:
         end_if_cancelled()
         try:
-            return await floor.status()
+            return await glance(redis, floor)
         except StreamUnavailableError as error:
             if delays is None:
                 writer.away(error.reason)

@@ -11,6 +11,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from streams import events as ev
 from streams.connection import redis_client
 from streams.conversation_stream import ConversationStream
 from swarm import TalkingStick
@@ -67,6 +68,16 @@ class Floor:
                 return await act(stick)
 
         return asyncio.run(run())
+
+    def open_room(self) -> None:
+        async def write() -> None:
+            redis = redis_client(self._url)
+            try:
+                await ConversationStream(redis, ROOM).publish(ev.ParticipantLeft(participant="x"), source="x")
+            finally:
+                await redis.aclose()
+
+        asyncio.run(write())
 
     def events(self) -> list[str]:
         async def read() -> list[str]:
@@ -134,6 +145,14 @@ def test_looking_opens_no_room(floor: Floor) -> None:
     floor.refused("mute", ROOM, "anna")
     assert floor.events() == []
     assert floor.refused("status", ROOM).startswith("ROOM: there is no room")
+
+
+def test_looking_at_a_floor_that_nobody_has_used_leaves_its_settings_to_the_first_user(floor: Floor) -> None:
+    floor.open_room()
+    document = floor.answer("status")
+    assert (document["state"], document["token"], document["settings_changed"]) == ("idle", 0, {})
+    floor.stick(lambda stick: stick.tick())
+    assert floor.answer("status")["settings_changed"] == {"lease_ms": 30_000, "take_up_ms": 30_000}
 
 
 def test_status_shows_all_at_one_glance(held: Floor) -> None:
