@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from redis.exceptions import RedisError
 
 from streams import keys, rooms
+from streams.connection import server_time_ms
 from streams.errors import InvalidEventError, StreamUnavailableError
 from streams.vocabulary import ParticipantKind
 from swarm import floor_commands as fc
@@ -170,7 +171,7 @@ async def glance(redis: Redis, floor: FloorClient) -> FloorStatus:
     """
     try:
         if not await cast("Any", redis).exists(keys.floor(floor.room)):
-            return status_of(Floor(), 0, {})
+            return status_of(Floor(), int(await server_time_ms(redis, keys.floor(floor.room))), {})
     except (RedisError, OSError) as error:
         raise StreamUnavailableError(str(error) or type(error).__name__) from error
     return await floor.status()

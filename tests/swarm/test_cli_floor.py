@@ -151,6 +151,7 @@ def test_looking_at_a_floor_that_nobody_has_used_leaves_its_settings_to_the_firs
     floor.open_room()
     document = floor.answer("status")
     assert (document["state"], document["token"], document["settings_changed"]) == ("idle", 0, {})
+    assert document["now_ms"] > 1_700_000_000_000
     floor.stick(lambda stick: stick.tick())
     assert floor.answer("status")["settings_changed"] == {"lease_ms": 30_000, "take_up_ms": 30_000}
 
