@@ -36,7 +36,8 @@ from host_agent.interruption.handler import HandlerAction, HandlerDecision, Inte
 from host_agent.interruption.handler_check import test_integration_locally
 from host_agent.interruption.handler_hooks import InterruptionHooks
 from host_agent.interruption.handler_session import RECOMMENDED_TURN_HANDLING, SessionWatch
-from host_agent.interruption.judge import WordListJudge, judge_factory
+from host_agent.interruption.judge import LearnedJudge, WordListJudge
+from host_agent.interruption.judging import judge_factory
 from host_agent.interruption.lexicon import DEFAULT_COMMAND_WORDS, DEFAULT_IGNORE_WORDS, Lexicon
 from host_agent.interruption.settings import InterruptionHandlerConfig, JudgeSettings
 from host_agent.interruption.strategies import (
@@ -86,6 +87,7 @@ __all__ = (
     "InterruptionTaskFrame",
     "JudgeSettings",
     "KeywordInterruptionStrategy",
+    "LearnedJudge",
     "Lexicon",
     "MinDurationInterruptionStrategy",
     "MinWordsInterruptionStrategy",

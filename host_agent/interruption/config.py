@@ -20,7 +20,7 @@ _ALIASES = {"LIVEKIT_BACKCHANNELING_WORDS": "ignore_words", "LIVEKIT_INTERRUPTIO
 """Names under which the two lists are known elsewhere; the prefixed names go before them."""
 _LISTS = ("ignore_words", "command_words")
 _SWITCHES = ("allow_interruptions", "log_all_decisions")
-_CHOICES = ("sensitivity", "on_stt_failure")
+_CHOICES = ("sensitivity", "on_stt_failure", "judging", "language")
 _WHOLE = ("unknown_words", "echo_min_words")
 _JUDGE = tuple(each.name for each in fields(JudgeSettings))
 _KEYS = (*_LISTS, *_SWITCHES, *_CHOICES, "stt_timeout_ms", *_JUDGE)

@@ -1,4 +1,4 @@
-"""The first judge: word lists where words are sure, else duration and energy. Pure.
+"""The judge: word lists and a learned classifier where words are sure, else duration and energy. Pure.
 
 Fed with growing observations of one stretch of speech, it answers Continue, Hold, Interrupt or Resume
 and why. Interrupt is final. Everything else may change as more is heard: "yeah" is Continue, "yeah,
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from host_agent.interruption.lexicon import Lexicon, Reading, words_of
+from host_agent.interruption.reading import acknowledges, may_become_a_remark, without_phrases
 from host_agent.interruption.settings import JudgeSettings
 from streams.vocabulary import Decision, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from host_agent.interruption.settings import InterruptionHandlerConfig
+    from host_agent.interruption.classifier import TurnClassifier
+    from host_agent.interruption.lexicon import WordReader
     from streams.vocabulary import Observation
 
 
@@ -41,7 +41,7 @@ class WordListJudge:
 
     def __init__(
         self,
-        lexicon: Lexicon | None = None,
+        lexicon: WordReader | None = None,
         settings: JudgeSettings | None = None,
         *,
         allow_interruptions: bool = True,
@@ -83,16 +83,30 @@ class WordListJudge:
         if _is_echo(seen.words, seen.agent_words, settings):
             calm = speech is not None and (speech.ended or speech.silence_ms >= settings.settle_ms)
             return (Decision.RESUME if calm else Decision.CONTINUE), "the agent's own words coming back"
-        if reading.commands:
+        if reading.commands and self._commanding(seen.words):
             return Decision.INTERRUPT, f"command word {reading.commands[0]!r}"
         if speech is None:
             return Decision.INTERRUPT, "durations that are no numbers: interrupt to be safe"
-        if not reading.others:
+        if not reading.others and not reading.commands:
+            if reading.answers and seen.agent_words.rstrip().endswith(_QUESTION_MARKS):
+                return Decision.INTERRUPT, f"an answer to the agent's question: {reading.answers[0]}"
             return self._acknowledged(speech, reading)
+        if (by_classifier := self._learned(seen, speech, reading)) is not None:
+            return by_classifier
         beyond = " ".join(reading.others[:5])
         if len(reading.others) >= settings.unknown_words or (seen.final and seen.confidence is not None):
             return Decision.INTERRUPT, f"words beyond an acknowledgement: {beyond}"
         return self._by_sound(seen, speech, reading)
+
+    def _commanding(self, words: str) -> bool:
+        """Whether a command word in `words` commands, for a subclass that knows phrases around it."""
+        del words
+        return True
+
+    def _learned(self, seen: Observation, speech: _Speech, reading: Reading) -> tuple[Decision, str] | None:
+        """Words of neither list, for a subclass that knows more about them; None leaves them to the lists."""
+        del seen, speech, reading
+        return None
 
     def _acknowledged(self, speech: _Speech, reading: Reading) -> tuple[Decision, str]:
         settings = self._settings
@@ -140,14 +154,67 @@ class WordListJudge:
         )
 
 
-def judge_factory(config: InterruptionHandlerConfig) -> Callable[[], WordListJudge]:
-    """Return what makes the judge of each stretch of speech; the word lists are compiled once."""
-    lexicon = config.lexicon()
+class LearnedJudge(WordListJudge):
+    """A judge that asks a classifier where the lists do not know; made anew for each stretch of speech.
 
-    def make() -> WordListJudge:
-        return WordListJudge(lexicon, config.judge, allow_interruptions=config.allow_interruptions)
+    The lists go first: a command interrupts and plain acknowledgements do not, whatever the classifier says.
+    """
 
-    return make
+    def __init__(
+        self,
+        classifier: TurnClassifier,
+        lexicon: WordReader | None = None,
+        settings: JudgeSettings | None = None,
+        *,
+        allow_interruptions: bool = True,
+    ) -> None:
+        super().__init__(lexicon, settings, allow_interruptions=allow_interruptions)
+        self._classifier = classifier
+        self._judged: tuple[str, str, bool] = ("", "", False)
+        self._p: float | None = None
+        self._newest = ""
+        self._newest_ms = 0.0
+
+    def _learned(self, seen: Observation, speech: _Speech, reading: Reading) -> tuple[Decision, str] | None:
+        settings = self._settings
+        complete = seen.final or seen.ended
+        if seen.words != self._newest:
+            self._newest, self._newest_ms = seen.words, speech.elapsed_ms
+        if not complete and not speech.settled and may_become_a_remark(seen.words):
+            if speech.elapsed_ms - self._newest_ms >= settings.no_words_ms:
+                return self._by_sound(seen, speech, reading)
+            going_on = self._last is not None and self._last.decision is not Decision.HOLD
+            return (
+                Decision.CONTINUE if going_on else Decision.HOLD
+            ), f"may become a remark: {seen.words[:_SHOWN_CHARS]}"
+        p = self._probability(seen.words, seen.agent_words, complete=complete)
+        if p is None:
+            return None
+        needed = settings.take_probability if complete else settings.growing_probability
+        if p < needed or acknowledges(seen.words):
+            return self._remarked(speech, seen.words, p)
+        return Decision.INTERRUPT, f"takes the floor with {p:.0%}: {seen.words[:_SHOWN_CHARS]}"
+
+    def _commanding(self, words: str) -> bool:
+        return bool(self._lexicon.read(without_phrases(words)).commands)
+
+    def _remarked(self, speech: _Speech, words: str, p: float) -> tuple[Decision, str]:
+        said = words[:_SHOWN_CHARS]
+        allowance_ms = self._settings.backchannel_ms + self._settings.backchannel_word_ms * len(words.split())
+        if speech.voiced_ms > allowance_ms * self._patience(speech):
+            return Decision.INTERRUPT, f"{speech.voiced_ms:.0f} ms of speech are more than {said!r} takes"
+        if speech.ended or speech.silence_ms >= self._settings.settle_ms:
+            return Decision.RESUME, f"a remark, takes the floor with {p:.0%}: {said}"
+        return Decision.CONTINUE, f"a remark so far, takes the floor with {p:.0%}: {said}"
+
+    def _probability(self, words: str, agent_words: str, *, complete: bool) -> float | None:
+        judged = (words, agent_words, complete)
+        if judged != self._judged:
+            self._judged, self._p = (
+                judged,
+                self._classifier.probability(words, agent_words, complete=complete),
+            )
+        return self._p
 
 
 def _is_echo(words: str, agent_words: str, settings: JudgeSettings) -> bool:
@@ -171,3 +238,5 @@ def _common_in_order(heard: tuple[str, ...], said: tuple[str, ...]) -> int:
 
 
 _ECHO_WINDOW = 60
+_SHOWN_CHARS = 60
+_QUESTION_MARKS = ("?", "？", "؟")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from host_agent.errors import InterruptionSettingError
 
@@ -29,7 +29,16 @@ DEFAULT_COMMAND_WORDS: tuple[str, ...] = (
 LONGEST_TEXT_CHARS = 4_000
 """Text beyond this is not read: nobody acknowledges at such length."""
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_LETTER = r"[^\W_\u0964\u0965]|[\u0300-\u036f\u0900-\u0963\u0980-\u0dff]"
+"""A letter or digit, or a sign that belongs to the letter before it."""
+_WORD = re.compile(rf"(?:{_LETTER})+(?:'(?:{_LETTER})+)*")
+_ANSWERS = """
+    yes yeah yep yup yea ya ok okay sure right alright correct exactly absolutely definitely ja jawel doch
+    genau klar sí si claro vale oui ouais d'accord sì certo sim हाँ जी haan ji はい ええ うん 是 对 好 tak evet
+    tamam да ага 네 예 응
+"""
+ANSWERS: frozenset[str] = frozenset(_ANSWERS.split()) | {"all right"}
+"""Acknowledging words that also answer a question; "mm-hmm" is left out."""
 _DRAWN_OUT = re.compile(r"(.)\1{2,}")
 
 Phrase = tuple[str, ...]
@@ -42,11 +51,21 @@ class Reading:
     commands: tuple[str, ...]
     backchannels: tuple[str, ...]
     others: tuple[str, ...]
+    answers: tuple[str, ...] = ()
+    """Those of `backchannels` that would answer a question."""
 
     @property
     def empty(self) -> bool:
         """There is no word at all."""
         return not (self.commands or self.backchannels or self.others)
+
+
+class WordReader(Protocol):
+    """Tells what the words of a transcript do."""
+
+    def read(self, text: str) -> Reading:
+        """Return what the words of `text` are; never raises."""
+        ...
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -96,7 +115,8 @@ class Lexicon:
             else:
                 others.append(words[at])
                 at += 1
-        return Reading(tuple(commands), tuple(backchannels), tuple(others))
+        answers = tuple(entry for entry in backchannels if entry in ANSWERS)
+        return Reading(tuple(commands), tuple(backchannels), tuple(others), answers)
 
     def _known_form(self, word: str) -> str:
         if (word,) in self._kinds or not _DRAWN_OUT.search(word):

@@ -39,6 +39,10 @@ class JudgeSettings:
     """This share of the words in the agent's own words, in their order, is an echo of the agent."""
     echo_min_words: int = 3
     """Fewer words are never taken for an echo: a person may well say one of the agent's words."""
+    take_probability: float = 0.5
+    """Complete words that take the floor at least so probably interrupt (learned classifier)."""
+    growing_probability: float = 0.7
+    """The same while more words may come."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant.
@@ -59,11 +63,19 @@ _RANGES = {
     "faint_dbfs": (-120.0, 0.0),
     "faint_factor": (1.0, 10.0),
     "echo_share": (0.5, 1.0),
+    "take_probability": (0.01, 0.99),
+    "growing_probability": (0.01, 0.99),
     "echo_min_words": (2.0, 1_000.0),
 }
 
 LONGEST_STT_TIMEOUT_MS = 500.0
-_CHOICES = {"sensitivity": ("low", "normal", "high"), "on_stt_failure": ("interrupt", "continue")}
+LANGUAGES = ("en", "de", "es", "fr", "it", "pt", "hi", "ja", "zh", "nl", "pl", "tr", "ru", "ko")
+_CHOICES = {
+    "sensitivity": ("low", "normal", "high"),
+    "on_stt_failure": ("interrupt", "continue"),
+    "judging": ("learned", "lists"),
+    "language": LANGUAGES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,10 @@ class InterruptionHandlerConfig:
     `unknown_words` of them have come, `high` at the first of them. Commands always do."""
     on_stt_failure: str = "interrupt"
     """What a hook that gets no transcript in time says: `interrupt` (safe) or `continue`."""
+    judging: str = "learned"
+    """`learned`: the classifier judges English words of neither list; `lists`: durations and counts do."""
+    language: str = "en"
+    """What people speak, one of LANGUAGES: picks the lists where none are given."""
 
     def __post_init__(self) -> None:
         """Take lists as tuples and refuse what cannot be meant.

@@ -1,0 +1,207 @@
+"""Trains the classifier of short replies from labelled overlaps. Same input, same file, byte for byte.
+
+    python benchmarks/train_turn_classifier.py TRAIN.jsonl --out MODEL.json [--cross-validate]
+
+What it learns from, and what it may not: docs/interruption/data-card.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.synthetic_replies import synthetic_replies
+from host_agent.interruption.classifier import TurnClassifier
+from host_agent.interruption.reading import acknowledges, features_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+L2 = 0.5
+SYNTHETIC_WEIGHT = 0.25
+DOUBTFUL_WEIGHT = 0.0
+GROWING_WEIGHT = 0.5
+LEAST_SEEN = 3
+STEPS = 200
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    features: tuple[str, ...]
+    target: float
+    weight: float
+
+
+def doubtful(row: dict[str, Any]) -> bool:
+    """Whether a derived label says that plain agreement took the floor: that is the rule's word."""
+    return row["label"] == "interrupt" and acknowledges(row["text"])
+
+
+def whole_examples(rows: Iterable[dict[str, Any]]) -> list[Example]:
+    return [
+        Example(
+            tuple(features_of(row["text"], row.get("context", ""))),
+            float(row["label"] == "interrupt"),
+            row.get("weight", 1.0) * (DOUBTFUL_WEIGHT if doubtful(row) else 1.0),
+        )
+        for row in rows
+    ]
+
+
+def growing_examples(rows: Iterable[dict[str, Any]]) -> list[Example]:
+    """Every beginning of every row: what its first words say about how it will end."""
+    examples: list[Example] = []
+    for row in rows:
+        words = row["text"].split()
+        weight = row.get("weight", 1.0) * (DOUBTFUL_WEIGHT if doubtful(row) else 1.0)
+        for count in range(1, min(len(words), 8) + 1):
+            features = features_of(" ".join(words[:count]), row.get("context", ""))
+            share = 1.0 if count == len(words) else GROWING_WEIGHT
+            examples.append(Example(tuple(features), float(row["label"] == "interrupt"), weight * share))
+    return examples
+
+
+def fit(examples: Sequence[Example]) -> dict[str, float]:
+    """Return the weights of a logistic regression with a quadratic penalty; no chance in it."""
+    seen: dict[str, int] = {}
+    for example in examples:
+        for feature in example.features:
+            seen[feature] = seen.get(feature, 0) + 1
+    names = sorted(feature for feature, count in seen.items() if count >= LEAST_SEEN)
+    index = {name: place for place, name in enumerate(names)}
+    pairs = [(row, index[f]) for row, e in enumerate(examples) for f in e.features if f in index]
+    rows, columns = np.array(pairs, dtype=np.int64).T
+    targets = np.array([e.target for e in examples])
+    weights = np.array([e.weight for e in examples])
+    penalty = np.full(len(names), L2)
+    penalty[index["1"]] = 1e-3
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        z = np.bincount(rows, w[columns], len(examples))
+        p = 1.0 / (1.0 + np.exp(-np.clip(z, -30, 30)))
+        error = weights * (p - targets)
+        value = float(np.sum(weights * (np.logaddexp(0, z) - targets * z)) + 0.5 * np.sum(penalty * w * w))
+        return value, np.bincount(columns, error[rows], len(names)) + penalty * w
+
+    solved = minimise(loss, np.zeros(len(names)))
+    return {name: round(float(w), 4) for name, w in zip(names, solved, strict=True) if abs(w) >= 5e-4}
+
+
+def minimise(loss: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray) -> np.ndarray:
+    """L-BFGS with backtracking, STEPS steps at most."""
+    at, history = start, []
+    value, slope = loss(at)
+    for _ in range(STEPS):
+        direction, alphas = slope.copy(), []
+        for s, y, rho in reversed(history):
+            alpha = rho * s.dot(direction)
+            alphas.append(alpha)
+            direction -= alpha * y
+        if history:
+            s, y, _rho = history[-1]
+            direction *= s.dot(y) / y.dot(y)
+        for (s, y, rho), alpha in zip(history, reversed(alphas), strict=True):
+            direction += s * (alpha - rho * y.dot(direction))
+        step, descent = (1.0 if history else 1e-3), slope.dot(direction)
+        while True:
+            there = at - step * direction
+            next_value, next_slope = loss(there)
+            if next_value <= value - 1e-4 * step * descent or step < 1e-10:
+                break
+            step *= 0.5
+        s, y = there - at, next_slope - slope
+        if s.dot(y) > 1e-12:
+            history = [*history[-9:], (s, y, 1.0 / s.dot(y))]
+        done = abs(value - next_value) <= 1e-9 * max(1.0, abs(value))
+        at, value, slope = there, next_value, next_slope
+        if done:
+            break
+    return at
+
+
+def train(rows: Sequence[dict[str, Any]], *, growing: bool = True) -> TurnClassifier:
+    made = synthetic_replies([row["context"] for row in rows], SYNTHETIC_WEIGHT)
+    everything = [*rows, *made]
+    return TurnClassifier(
+        whole=fit(whole_examples(everything)),
+        growing=fit(growing_examples(everything)) if growing else {},
+    )
+
+
+def folds(rows: Sequence[dict[str, Any]]) -> list[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Split by conversation, the same way every time."""
+
+    def fold(row: dict[str, Any]) -> int:
+        return int(hashlib.sha256(str(row["conv"]).encode()).hexdigest(), 16) % FOLDS
+
+    return [([r for r in rows if fold(r) != k], [r for r in rows if fold(r) == k]) for k in range(FOLDS)]
+
+
+def calibrate(classifier: TurnClassifier, held_out: Sequence[tuple[float, bool]]) -> float:
+    """Return the factor on the score that makes the held-out probabilities most likely."""
+    scores = np.array([np.log(p / (1 - p)) for p, _ in held_out])
+    truth = np.array([float(label) for _, label in held_out])
+    factors = np.arange(0.3, 2.01, 0.02)
+    losses = [float(np.sum(np.logaddexp(0, f * scores) - truth * f * scores)) for f in factors]
+    return float(factors[int(np.argmin(losses))])
+
+
+def held_out_probabilities(rows: Sequence[dict[str, Any]], *, complete: bool) -> list[tuple[float, bool]]:
+    found: list[tuple[float, bool]] = []
+    for others, held in folds(rows):
+        classifier = train(others, growing=not complete)
+        for row in held:
+            p = classifier.probability(row["text"], row["context"], complete=complete)
+            if p is not None:
+                found.append((min(max(p, 1e-6), 1 - 1e-6), row["label"] == "interrupt"))
+    return found
+
+
+def scaled(weights: dict[str, float], factor: float) -> dict[str, float]:
+    return {name: round(weight * factor, 3) for name, weight in weights.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    rows = [
+        json.loads(line) for line in options.train.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
+    held = held_out_probabilities(rows, complete=True)
+    classifier = train(rows)
+    factor = calibrate(classifier, held)
+    document = {
+        "format": 1,
+        "licence": "CC-BY-4.0",
+        "source": "Trained on overlaps of the ICSI Meeting Corpus (Janin et al. 2003) with MRDA dialogue "
+        "acts (Shriberg et al. 2004), CC BY 4.0, and on replies made by rule.",
+        "trained_on_sha256": hashlib.sha256(options.train.read_bytes()).hexdigest(),
+        "calibration": round(factor, 2),
+        "whole": scaled(dict(classifier.whole), factor),
+        "growing": dict(classifier.growing),
+    }
+    options.out.write_text(json.dumps(document, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+    truths = [(p >= 0.5, label) for p, label in held]
+    for name, wanted in (("ignore", False), ("interrupt", True)):
+        right = [said == label for said, label in truths if label is wanted]
+        print(f"held out by conversation, {name}: {sum(right) / len(right):.4f} of {len(right)}")
+    print(
+        f"calibration {factor:.2f}, {len(document['whole'])} + {len(document['growing'])} weights,"
+        f" {options.out.stat().st_size / 1000:.0f} KB"
+    )
+
+
+if __name__ == "__main__":
+    main()

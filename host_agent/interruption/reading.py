@@ -1,0 +1,158 @@
+"""What the classifier sees of a person's words: their classes, and what acknowledges nothing. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from host_agent.interruption.english import (
+    HUMMED,
+    LONGEST_PHRASE,
+    OPENERS,
+    PHRASES,
+    WORD_CLASS,
+)
+
+LONGEST_READ_WORDS = 12
+"""Words beyond these change nothing: who says so many has taken the floor."""
+LONGEST_READ_CHARS = 240
+_CONTEXT_CHARS = 160
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*(?:-(?![^\W_]))?")
+_ACKNOWLEDGED = re.compile(
+    r"F*[HAORPY]+$|F*P?D[VX]*[MYJF]?A|F*[HAORY]+|F*P?(?:D[VX]*|V)?[MYFJ]*E+L?|P?D[VX]*[MYJ]*EL|U?[HAORY]+F$"
+)
+"""What asks for nothing: sounds, short answers, remarks ("that would be really nice")."""
+_OPEN = re.compile(r"(?:D[VX]?V?|V|I|[HAORY]I|U|F|J|M|Y|C)+$")
+"""An end that may still become a remark: "that's", "it would be", "i"."""
+
+
+_REMARK_BEGINS = frozenset({"that's", "it's", "i", "uh", "um", "of", "makes", "sounds", "got"})
+"""After these words a remark ("that's nice", "i see") is about as likely as a claim of the floor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """An utterance in units, words or phrases that belong together, and the class letter of each."""
+
+    texts: tuple[str, ...]
+    letters: str
+
+
+def units_of(text: str) -> Units:
+    """Return the units of `text`; words that were cut off ("th-") are left out."""
+    words = [word.strip("'") for word in _WORD.findall(text[:LONGEST_READ_CHARS].lower().replace("’", "'"))]
+    words = [word for word in words if not word.endswith("-") or len(word) > 3][:LONGEST_READ_WORDS]
+    texts: list[str] = []
+    letters: list[str] = []
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word in OPENERS:
+            for length in range(min(LONGEST_PHRASE, len(words) - at), 0, -1):
+                phrase = tuple(words[at : at + length])
+                if letter := PHRASES.get(phrase):
+                    texts.append(" ".join(phrase))
+                    letters.append(letter)
+                    at += length
+                    break
+            else:
+                texts.append(word)
+                letters.append(_class_of(word))
+                at += 1
+            continue
+        texts.append(word)
+        letters.append(_class_of(word))
+        at += 1
+    return Units(tuple(texts), "".join(letters))
+
+
+def _class_of(word: str) -> str:
+    if letter := WORD_CLASS.get(word):
+        return letter
+    if word.isdigit():
+        return "Z"
+    return "H" if HUMMED.fullmatch(word) else "W"
+
+
+def features_of(text: str, context: str = "") -> list[str]:
+    """Return the features of `text` said over `context`; empty where `text` holds no word."""
+    units = units_of(text)
+    letters = units.letters
+    if not letters:
+        return []
+    beyond = _beyond(letters)
+    rest = "".join(letters[index] for index in beyond)
+    features = [
+        "1",
+        f"n{min(len(letters), 7)}",
+        f"r{min(len(rest), 6)}",
+        f"l{letters[:1]}",
+        f"l{letters[:2]}",
+        f"e{letters[-1]}",
+        f"e{letters[-2:]}",
+        f"w{units.texts[0]}",
+    ]
+    if beyond:
+        features += [
+            f"f{rest[0]}",
+            f"f{rest[:2]}",
+            f"f{min(len(rest), 3)}{rest[0]}{rest[-1]}",
+            f"b{units.texts[beyond[0]]}",
+            f"z{units.texts[beyond[-1]]}",
+        ]
+        features += {f"c{letter}" for letter in rest}
+        if beyond[0] == 0:
+            features.append("at once")
+        if beyond[-1] < len(letters) - 1:
+            features.append("acknowledged after")
+        if len(rest) <= 3 and rest.strip("JFC") == "":
+            features.append("only fillers")
+        if _OPEN.search(rest) and beyond[-1] == len(letters) - 1:
+            features.append("open")
+            if len(rest) <= 3:
+                features.append(f"open{rest}")
+        if len(rest) <= 4 and context and _all_said(units, beyond, context):
+            features.append("said before")
+    features += {f"g{letters[at : at + 3]}" for at in range(min(len(letters) - 2, 5))}
+    return features
+
+
+def _beyond(letters: str) -> list[int]:
+    """Return the places of the units that no acknowledgement explains."""
+    explained: set[int] = set()
+    for match in _ACKNOWLEDGED.finditer(letters):
+        explained.update(range(*match.span()))
+    return [index for index in range(len(letters)) if index not in explained]
+
+
+def _all_said(units: Units, beyond: list[int], context: str) -> bool:
+    said = set(_WORD.findall(context[-_CONTEXT_CHARS:].lower()))
+    return all(units.texts[index] in said for index in beyond)
+
+
+def acknowledges(text: str) -> bool:
+    """Whether nothing in `text` goes beyond an acknowledgement; False where it holds no word."""
+    letters = units_of(text).letters
+    return bool(letters) and not _beyond(letters)
+
+
+def may_become_a_remark(text: str) -> bool:
+    """Whether `text` goes beyond an acknowledgement only by a word or two that begin a remark."""
+    units = units_of(text)
+    beyond = _beyond(units.letters)
+    if not beyond or len(beyond) > 2 or beyond[-1] != len(units.letters) - 1:
+        return False
+    if units.texts[beyond[0]] not in _REMARK_BEGINS:
+        return False
+    return len(beyond) == 1 or (units.letters[-1] in "MYD" or units.texts[-1] in ("like", "good"))
+
+
+def without_phrases(text: str) -> str:
+    """Return `text` without the phrases that acknowledge as a whole ("fair enough", "no kidding")."""
+    units = units_of(text)
+    kept = [
+        word
+        for word, letter in zip(units.texts, units.letters, strict=True)
+        if letter not in "RP" or " " not in word
+    ]
+    return " ".join(kept)
