@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 RENEWALS_A_LEASE = 3
 _RETRY_S = 0.05
+_ASK_S = 0.1
 
 
 class Holdings:
@@ -164,11 +165,21 @@ class Holdings:
             if grant.lost.is_set():
                 return
             if not isinstance(answer.outcome, fc.Granted):
-                grant.end(Lost("stale"))
+                grant.shorten(self._clock())
+                grant.end(await self._how_it_ended(grant))
             elif not grant.extend(answer.outcome, answer.sent_s):
                 # The lapse was noticed here first; Redis was told to go on, and is told to stop.
                 await self._calls.give_back(grant, to="", tail_done=False, reason=LAPSED)
             next_s = self._clock() + grant.lease_ms / 1000 / RENEWALS_A_LEASE
+
+    async def _how_it_ended(self, grant: Grant) -> Lost:
+        """Ask why a token is none any more; the event that tells may be on its way still."""
+        command = fc.Confirm(participant=grant.participant, request_id=grant.request_id)
+        try:
+            outcome = (await self._link.send(command, grant.participant, limit_s=_ASK_S)).outcome
+        except StreamUnavailableError:
+            return Lost("stale")
+        return Lost(outcome.reason or "stale") if isinstance(outcome, fc.Ended) else Lost("stale")
 
     async def _lasts(self, grant: Grant, until_s: float) -> bool:
         """Wait until then; False as soon as the grant has ended or lapsed."""

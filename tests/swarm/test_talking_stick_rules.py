@@ -73,6 +73,15 @@ async def test_a_silent_holder_is_found_by_its_own_renewals(stick: TalkingStick,
         assert grant.valid()
 
 
+async def test_a_holder_that_is_ahead_of_the_events_still_learns_why(
+    stick: TalkingStick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stick._holdings, "saw", lambda recorded: None)
+    await change(stick, silent_ms=300)
+    async with stick.hold(ADA) as grant:
+        assert (await lost_within(grant, 1.0)).reason == "silent"
+
+
 async def test_a_turn_ends_with_nobody_waiting(stick: TalkingStick) -> None:
     await change(stick, max_turn_ms=400)
     async with stick.hold(ADA) as grant:
