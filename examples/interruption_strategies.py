@@ -36,20 +36,7 @@ from host_agent.interruption import (
     UserStoppedSpeakingFrame,
 )
 
-STORY = [
-    "In",
-    "the",
-    "fifteenth",
-    "century",
-    "a",
-    "goldsmith",
-    "of",
-    "Mainz",
-    "cast",
-    "letters",
-    "in",
-    "metal",
-]
+STORY = ["In", "the", "fifteenth", "century", "a", "goldsmith", "cast", "letters", "in", "metal"]
 
 
 class QuestionStrategy(BaseInterruptionStrategy):
