@@ -148,6 +148,8 @@ class Waiters:
                 self._arm()
             case ev.FloorRevoking(grace_ms=grace_ms):
                 self._due_from_event(recorded, grace_ms)
+            case ev.SettingsChanged():  # what was not due may be now
+                self._due_from_event(recorded, 0)
             case _:
                 pass
 

@@ -100,6 +100,22 @@ async def test_a_waiter_finds_the_end_of_a_turn_in_time(stick: TalkingStick, oth
         assert (await lost_within(grant, 1.0)).reason == "max_turn"
 
 
+async def test_a_shorter_limit_counts_at_once(stick: TalkingStick, other: TalkingStick) -> None:
+    await change(stick, lease_ms=5_000)
+    async with stick.hold(ADA) as grant, asyncio.TaskGroup() as tasks:
+        await stick.take(ADA, grant.token)
+        tasks.create_task(hold_once(other, BOB))
+        await queued(stick, "bob")
+        await asyncio.sleep(0.06)
+        await change(stick, lease_ms=5_000, max_turn_ms=50)
+        assert (await lost_within(grant, 0.5)).reason in {"max_turn", "superseded"}
+
+
+async def hold_once(stick: TalkingStick, who: Participant) -> None:
+    async with stick.hold(who):
+        pass
+
+
 async def test_waiters_are_told_their_place_by_events_and_without_a_call(
     stick: TalkingStick, other: TalkingStick, real_redis: Redis
 ) -> None:
