@@ -147,7 +147,9 @@ def decode_floor(
         )
     ages = {_text(request_id): int(touched) for request_id, touched in request_ages.items()}
     return Floor(
-        settings=FloorSettings(**{name: number(name) for name in BOUNDS if name in f}),
+        settings=FloorSettings(**{name: number(name) for name in BOUNDS})
+        if "lease_ms" in f
+        else FloorSettings(),
         token=number("token"),
         hold=hold,
         queue={who: _waiting(who, json.loads(entry)) for who, entry in _texts(queue).items()},
