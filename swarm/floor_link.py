@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from redis.exceptions import RedisError
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from swarm.floor_wire import Outlook
 
 LONGEST_REASON = 500
+_NAMES = ("participant", "on_behalf_of", "to", "by", "person", "observer")
 _T = TypeVar("_T")
 
 
@@ -127,12 +129,19 @@ def why_not(outcome: fc.Outcome) -> str:
 
 def _check(command: fc.Command, by: str) -> None:
     checked_name(by, "source")
-    for field in ("participant", "on_behalf_of", "to", "by", "person", "observer"):
-        name = getattr(command, field, "")
+    names, has_request_id, has_reason = _checked_fields(type(command))
+    for field in names:
+        name = getattr(command, field)
         if name:
             checked_name(name, field)
-    request_id = getattr(command, "request_id", None)
-    if request_id is not None:
-        checked_request_id(request_id)
-    if len(getattr(command, "reason", "")) > LONGEST_REASON:
+    if has_request_id:
+        checked_request_id(cast("fc.Request", command).request_id)
+    if has_reason and len(cast("fc.Request", command).reason) > LONGEST_REASON:
         raise InvalidCommandError(command=type(command).__name__, what="reason")
+
+
+@cache
+def _checked_fields(kind: type[fc.Command]) -> tuple[tuple[str, ...], bool, bool]:
+    """Return which fields of a command are names, and whether it has a request id and a reason."""
+    there = {each.name for each in fields(kind)}
+    return tuple(name for name in _NAMES if name in there), "request_id" in there, "reason" in there

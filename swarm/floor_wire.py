@@ -73,7 +73,9 @@ def decode_reply(reply: Sequence[bytes | str]) -> tuple[fc.Outcome, Outlook]:
     Raises:
         ValueError: the reply is none of this script.
     """
-    now_us, token, holder, due_ms, tag, *rest = [_text(part) for part in reply]
+    decoded = not reply or isinstance(reply[0], str)
+    parts = cast("Sequence[str]", reply) if decoded else [_text(part) for part in reply]
+    now_us, token, holder, due_ms, tag, *rest = parts
     outlook = Outlook(int(now_us), int(token), holder, int(due_ms) if due_ms else None)
     return _outcome(tag, rest, outlook), outlook
 

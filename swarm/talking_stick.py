@@ -212,7 +212,7 @@ class TalkingStick(FloorClient):
         timeout_s: float | None,
         on_position: Callable[[int], None] | None,
     ) -> Grant:
-        async with asyncio.timeout(timeout_s):
+        async with contextlib.nullcontext() if timeout_s is None else asyncio.timeout(timeout_s):
             while True:
                 request_id = self.new_request_id()
                 try:
