@@ -95,6 +95,9 @@ async def _next(
 class _Writer:
     """Writes what the floor is, where it differs from what was written last."""
 
+    tells_events = False
+    """Whether an event is worth writing about where the floor is as it was: others may have looked before."""
+
     def __init__(self, room: str, out: TextIO) -> None:
         self._room = room
         self._out = out
@@ -110,7 +113,7 @@ class _Writer:
         document = shown.status_document(self._room, status)
         told = [each for each in events if each.type.startswith(("FLOOR_", "SETTINGS_", "ROOM_"))]
         timeless = _without_times(document)
-        if timeless != self._last or told:
+        if timeless != self._last or (told and self.tells_events):
             self._last = timeless
             self._write(status, document, told)
             self._out.flush()
@@ -123,6 +126,8 @@ class _Writer:
 
 
 class _Json(_Writer):
+    tells_events = True
+
     def _write(self, status: FloorStatus, document: dict[str, Any], events: list[Recorded]) -> None:
         happened = [{"id": each.id, "seq": each.seq, "type": each.type} for each in events]
         self._out.write(json.dumps({**document, "events": happened}) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -260,4 +261,31 @@ async def test_watch_on_a_terminal_shows_the_floor_in_place(stick: TalkingStick,
         loop.remove_reader(terminal)
         os.close(terminal)
         os.close(end)
+    assert (run.exit_code, run.stderr) == (130, "")
+
+
+@pytest.mark.parametrize("url", ["sentinel_url", "cluster_url"])
+async def test_it_asks_holds_and_watches_behind_sentinel_and_on_a_cluster(
+    request: pytest.FixtureRequest, url: str
+) -> None:
+    env = {"REDIS_URL": request.getfixturevalue(url)}
+    room = f"room-{secrets.token_hex(3)}"
+    async with Command("floor", "status", room, env=env) as command:
+        run = await command.end()
+        assert (run.exit_code, run.stderr.partition(" here. ")[0]) == (
+            2,
+            f"error ROOM: there is no room '{room}'",
+        )
+    asked = ("floor", "request", room, "--as", "anna", "--new", "--wait", "--hold", "0.2")
+    async with Command(*asked, env=env) as command:
+        assert (await command.end()).exit_code == 0
+    async with Command("floor", "watch", room, "--json", env=env) as watching:
+        assert (await watching.document())["state"] == "idle"
+        async with Command(*asked, env=env) as command:
+            assert (await watching.document())["holder"] == "anna"
+            assert (await watching.document())["state"] == "idle"
+            run = await command.end()
+        assert (run.exit_code, run.stderr) == (0, "")
+        watching.send(signal.SIGINT)
+        run = await watching.end()
     assert (run.exit_code, run.stderr) == (130, "")
