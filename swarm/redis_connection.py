@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from redis import exceptions
+from redis.asyncio.sentinel import MasterNotFoundError
 
 from streams.connection import TIMEOUT_S, redis_client
+from streams.redis_clients import REDIS_FORMS
 from swarm.embedded_redis import EXAMPLE_URL, EmbeddedRedis
 from swarm.errors import SettingError
 from swarm.settings import shown_url
@@ -53,6 +55,8 @@ async def open_redis(url: str | None = None, *, tcp: bool = False) -> AsyncGener
 async def connect_redis(url: str, *, timeout_s: float = TIMEOUT_S, **settings: Any) -> Redis:
     """Return a client whose server has answered; it decodes replies and never repeats a command by itself.
 
+    `url` has one of `streams.redis_clients.REDIS_FORMS`: one server, Sentinels, a Cluster.
+
     Raises:
         SettingError: naming REDIS_URL and the cure, for whatever keeps the server from answering. Its text
             never holds the password.
@@ -61,7 +65,8 @@ async def connect_redis(url: str, *, timeout_s: float = TIMEOUT_S, **settings: A
         redis = redis_client(url, **settings)
     except ValueError as error:
         raise _setting_error(
-            f"{shown_url(url)} is no Redis URL", f"Set it to something like {EXAMPLE_URL}"
+            f"{shown_url(url)} is no Redis URL",
+            f"Set it to something like {EXAMPLE_URL}; the forms are {', '.join(REDIS_FORMS)}",
         ) from error
     try:
         async with asyncio.timeout(timeout_s):
@@ -115,6 +120,16 @@ def _diagnosed(error: Exception, shown: str, timeout_s: float) -> SettingError:
             lambda: isinstance(error, exceptions.BusyLoadingError),
             f"{shown} is still loading its data",
             "Try again when it has",
+        ),
+        (
+            lambda: isinstance(error, MasterNotFoundError),
+            f"{shown}: no Sentinel there knows a working primary of that service",
+            "Check the hosts, and the service's name after them",
+        ),
+        (
+            lambda: "CLUSTER MODE IS NOT ENABLED" in text,
+            f"{shown} is no Cluster",
+            "Set it to redis://HOST:PORT/0",
         ),
         (
             lambda: isinstance(error, TimeoutError | exceptions.TimeoutError),

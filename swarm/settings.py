@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 OFFLINE_MODEL = "offline"
 
 _LONGEST_SHOWN = 80
-_PLACE = re.compile(r"(?=.)(?:(?:\[[\w:.%]+\]|[\w.-]+)(?::\d+)?)?(?:/[\w./-]*)?")
+_HOST = r"(?:\[[\w:.%]+\]|[\w.-]+)(?::\d+)?"
+_PLACE = re.compile(rf"(?=.)(?:{_HOST}(?:,{_HOST})*)?(?:/[\w./-]*)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,12 @@ class Node:
         with contextlib.closing(self.client) as client:
             return client.info(section)
 
+    def cut_off(self) -> None:
+        """Have this replica receive nothing any more; it stays up, and may be promoted."""
+        self.command("CONFIG", "SET", "masteruser", "nobody", "masterauth", "wrong")
+        self.command("CLIENT", "KILL", "TYPE", "master")
+        until("the link is down", lambda: self.info("replication")["master_link_status"] == "down")
+
     def signal(self, number: Signals) -> None:
         assert self.process is not None
         os.kill(self.process.pid, number)
