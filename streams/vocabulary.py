@@ -69,6 +69,8 @@ class Verdict:
     decision: Decision
     reason: str
     words: str = ""
+    confidence: float | None = None
+    """How likely the decision is right, 0 to 1; None where the judge does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,3 +129,25 @@ def token(
     grants = api.VideoGrants(room_join=True, room=settings.check_room(room))
     made = api.AccessToken(livekit.api_key, livekit.api_secret).with_identity(identity).with_grants(grants)
     sys.stdout.write(made.to_jwt() + "\n")
+
+
+@app.command(name="eval")
+def evaluate(
+    file: Annotated[
+        Path, typer.Argument(help="Labelled rows, one JSON object a line: text, label, context.")
+    ],
+    judge: Annotated[
+        str, typer.Option(help="learned, lists, min-words, always, configured, or a package's.")
+    ] = "learned",
+    predictions: Annotated[Path | None, typer.Option(help="Write one decision a row here.")] = None,
+    picture: Annotated[Path, typer.Option(help="Draw confusion and delays here.")] = Path("swarm-eval.png"),
+    as_json: Json = False,
+) -> None:
+    """Score a judge of interruptions on labelled rows, whole and word by word."""
+    from swarm import evaluate_run
+
+    logs.show("error")
+    document = evaluate_run.run(
+        evaluate_run.Options(file, judge, predictions, picture), None if as_json else sys.stderr
+    )
+    sys.stdout.write(json.dumps(document, indent=2) + "\n" if as_json else evaluate_run.readable(document))

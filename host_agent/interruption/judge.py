@@ -63,8 +63,13 @@ class WordListJudge:
             and decision in (Decision.HOLD, Decision.CONTINUE)
         ):
             return last
-        self._last = Verdict(decision, reason, observation.words)
+        self._last = Verdict(decision, reason, observation.words, self._confidence(observation, decision))
         return self._last
+
+    def _confidence(self, seen: Observation, decision: Decision) -> float | None:
+        """How likely `decision` is right, for a subclass that can tell."""
+        del seen, decision
+        return None
 
     def _decide(self, seen: Observation) -> tuple[Decision, str]:
         if not self._allowed:
@@ -194,6 +199,14 @@ class LearnedJudge(WordListJudge):
         if p < needed or acknowledges(seen.words):
             return self._remarked(speech, seen.words, p)
         return Decision.INTERRUPT, f"takes the floor with {p:.0%}: {seen.words[:_SHOWN_CHARS]}"
+
+    def _confidence(self, seen: Observation, decision: Decision) -> float | None:
+        if not seen.words or decision is Decision.HOLD:
+            return None
+        p = self._probability(seen.words, seen.agent_words, complete=seen.final or seen.ended)
+        if p is None:
+            return None
+        return round(max(p if decision is Decision.INTERRUPT else 1.0 - p, 0.5), 4)
 
     def _commanding(self, words: str) -> bool:
         return bool(self._lexicon.read(without_phrases(words)).commands)
