@@ -16,14 +16,18 @@ class InterruptionFilter:
     """
 
     def __init__(
-        self, ignore_words: Iterable[str] | None = None, command_words: Iterable[str] | None = None
+        self,
+        ignore_words: Iterable[str] | None = None,
+        command_words: Iterable[str] | None = None,
+        *,
+        lexicon: Lexicon | None = None,
     ) -> None:
-        """Compile the lists; a list that is not given is the shipped one.
+        """Compile the lists; a list that is not given is the shipped one. Or take a `lexicon` as it is.
 
         Raises:
             InterruptionSettingError: a list is empty or holds what is no word, or both hold the same one.
         """
-        self._lexicon = Lexicon(
+        self._lexicon = lexicon or Lexicon(
             DEFAULT_IGNORE_WORDS if ignore_words is None else ignore_words,
             DEFAULT_COMMAND_WORDS if command_words is None else command_words,
         )

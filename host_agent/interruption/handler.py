@@ -68,10 +68,13 @@ class InterruptionHandler:
             InterruptionSettingError: a setting is wrong, or both lists hold the same word; names the key.
         """
         self.config = config or load_config()
-        self._lexicon = Lexicon(
-            self.config.ignore_words if backchanneling_words is None else backchanneling_words,
-            self.config.command_words if interruption_words is None else interruption_words,
-        )
+        if backchanneling_words is None and interruption_words is None:
+            self._lexicon = self.config.lexicon()
+        else:
+            self._lexicon = Lexicon(
+                self.config.ignore_words if backchanneling_words is None else backchanneling_words,
+                self.config.command_words if interruption_words is None else interruption_words,
+            )
         self._speaking = False
         self._over_agent = False
         self._asked = False

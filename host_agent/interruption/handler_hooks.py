@@ -47,7 +47,7 @@ class InterruptionHooks:
         self.config = config or load_config()
         self.stt = stt
         self.state_mgr = state_mgr or AgentStateManager()
-        self.filter = InterruptionFilter(self.config.ignore_words, self.config.command_words)
+        self.filter = InterruptionFilter(lexicon=self.config.lexicon())
         self.last_reason = ""
         """Why the last decision was made."""
 

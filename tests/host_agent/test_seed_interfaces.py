@@ -181,3 +181,15 @@ def _timed(manager: AgentStateManager) -> float:
     for _ in range(10_000):
         manager.get_state()
     return time.perf_counter() - begun_s
+
+
+def test_the_template_of_the_settings_file_holds_what_is_shipped() -> None:
+    assert (
+        load_config(REPO / "examples" / "interruption_config.json", environ={}) == InterruptionHandlerConfig()
+    )
+
+
+def test_every_setting_is_on_the_cheat_sheet() -> None:
+    text = (REPO / "docs" / "interruption" / "cheat_sheet.md").read_text()
+    for key in InterruptionHandlerConfig.__dataclass_fields__.keys() - {"judge"}:
+        assert f"LIVEKIT_INTERRUPTION_{key.upper()}" in text, key
