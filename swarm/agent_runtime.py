@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import secrets
 import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from streams.vocabulary import Decision, ParticipantKind, Verdict
 from swarm.allocation import Candidate, first_named
 from swarm.allocation_history import TURN_ID_PREFIX
 from swarm.allocation_turns import turn_of
+from swarm.backchannel_right import BackchannelRight
 from swarm.interruption_stages import InterruptionStages
 from swarm.participant import Participant, Priority
 from swarm.speech_book import SpeechBook
@@ -140,6 +142,26 @@ class AgentRuntime:
             self.participant, request_id=request_id, priority=priority, reason=reason, observed_token=observed
         )
         return request_id
+
+    async def acknowledge(self, pcm: bytes, *, sample_rate_hz: int) -> bool:
+        """Say int16 mono `pcm` as a short acknowledgement, without the floor; True where it was heard.
+
+        Only where the room allows it (`FloorSettings.backchannel_ms`, which is also the longest it lasts),
+        and not with the floor in hand: that says what it has to say.
+        """
+        right = None if self._grant is not None else await self._stick.backchannel(self.participant)
+        if not isinstance(right, BackchannelRight) or self._grant is not None:
+            return False
+        utterance_id = f"{self.participant.identity}-acknowledges-{secrets.token_hex(4)}"
+        self.adapter.set_floor(right)
+        try:
+            self.adapter.begin_utterance(utterance_id)
+            self.adapter.send_audio_chunk(pcm, sample_rate_hz=sample_rate_hz, utterance_id=utterance_id)
+            self.adapter.end_utterance(utterance_id)
+            return (await self.adapter.wait_played_out(utterance_id)).heard_ms > 0
+        finally:
+            if self._grant is None:
+                self.adapter.set_floor(_NoFloor())
 
     async def run(self) -> None:
         """Serve grants, one after another, until cancelled."""

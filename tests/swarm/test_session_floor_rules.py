@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from host_agent.ports import Prompt
@@ -13,7 +16,7 @@ from swarm.floor_state import FloorSettings
 from swarm.participant import CHAIR, Participant
 from swarm.roster import SILENT_AFTER_MS, Roster
 from tests.host_agent.stagecraft import ScriptModel
-from tests.swarm.test_session import LONG, ScriptedRecogniser, agent, in_room, speech
+from tests.swarm.test_session import HZ, LONG, ScriptedRecogniser, agent, in_room, speech
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -61,6 +64,31 @@ async def test_a_turn_that_lasts_too_long_is_cut_and_recorded_as_heard(real_redi
         assert (cut.interrupted, cut.reason) == ("host", "max_turn")
         assert 1_000 < cut.heard_ms < 2_500
         assert LONG.startswith(cut.heard_text)
+
+
+async def test_an_agent_acknowledges_another_without_the_floor(real_redis: Redis) -> None:
+    tone = (8_000 * np.sin(np.arange(4 * HZ) * 0.1)).astype(np.int16).tobytes()
+    quarter = tone[: HZ // 2]
+    host, expert = agent("host", ScriptModel(LONG[:90])), agent("expert", ScriptModel("Fine."))
+    async with in_room(real_redis, host, expert) as room:
+        listener = room.session.agents["expert"]
+        assert not await listener.acknowledge(quarter, sample_rate_hz=HZ), "off by default"
+        settings = FloorSettings(lease_ms=900, backchannel_ms=700)
+        await room.session.stick.configure(DIRECTOR, settings)
+        assert not await listener.acknowledge(quarter, sample_rate_hz=HZ), "nothing to acknowledge"
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(room.session.agents["host"].ask(Prompt("Explain.")))
+            await room.until(ev.FloorTaken, participant="host")
+        assert await listener.acknowledge(quarter, sample_rate_hz=HZ)
+        begun_s = time.monotonic()
+        async with asyncio.timeout(6):
+            while not await listener.acknowledge(tone, sample_rate_hz=HZ):  # noqa: ASYNC110 - one at a time
+                await asyncio.sleep(0.05)
+        assert time.monotonic() - begun_s < 3.5, "cut off where its right ends"
+        await came(room, ev.FloorReleased, participant="host")
+        assert [event.participant for event in room.events(ev.FloorLent)] == ["expert", "expert"]
+        assert [event.participant for event in room.events(ev.FloorGranted)] == ["host"]
+        assert room.events(ev.Interruption) == []
 
 
 async def test_a_muted_person_is_not_listened_to(real_redis: Redis) -> None:
