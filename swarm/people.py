@@ -36,9 +36,12 @@ class PeopleWatch:
         self._calls = calls
         self._renewals: dict[str, asyncio.TimerHandle] = {}
         self._limits: dict[str, asyncio.TimerHandle] = {}
+        self._done: set[str] = set()
+        """Whose turn another process has heard to its end, and this one not yet."""
 
     def on_speech_started(self, event: SpeechStarted) -> None:
         self._scribe.on_speech_started(event)
+        self._done.discard(event.person)
         self._forget(event.person)
         self._say_speaking(event.person, words=False)
 
@@ -52,15 +55,21 @@ class PeopleWatch:
 
     def on_speech_ended(self, event: SpeechEnded) -> None:
         self._scribe.on_speech_ended(event)
+        done = event.person in self._done
+        self._done.discard(event.person)
         self._limits[event.person] = asyncio.get_running_loop().call_later(
             WORDS_LIMIT_S, self.turn_done, event.person
         )
+        if done:
+            self.turn_done(event.person)
 
     def turn_done(self, person: str) -> None:
         """The scribe has dealt with the person's speech: the floor may be told of the silence."""
         if person in self._limits:
             self._forget(person)
             self._calls.soon("silent", lambda: self._stick.person_silent(person))
+        elif person in self._renewals:
+            self._done.add(person)
 
     def close(self) -> None:
         """Stop all timers."""
