@@ -62,6 +62,8 @@ async def run(names: list[str], size: Size, say: Progress) -> list[Proof]:
             proof.notes.insert(0, f"Redis {server.version}")
         proof.figure("wall clock", time.monotonic() - started_s, "s")
         say(f"{name}: {'holds' if proof.holds else 'BROKEN'} after {time.monotonic() - started_s:.0f} s")
+        for what in proof.broken:
+            say(f"{name}: {what}")
         found.append(proof)
     return found
 
