@@ -101,6 +101,7 @@ def test_the_commands_are_those_of_the_script_and_of_the_python_client() -> None
     assert {name: set(arguments) for name, arguments in told.items()} == ours
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("command", commands_told())
 async def test_the_script_takes_these_arguments_of_these_kinds_and_all_of_them(
     command: str, real_redis: Redis
@@ -291,6 +292,7 @@ COMMANDS: tuple[fc.Command, ...] = (
 )
 
 
+@pytest.mark.real
 async def test_the_keys_hold_what_they_are_said_to_hold(real_redis: Redis) -> None:
     settings = FloorSettings(backchannel_ms=500, room_idle_ms=60_000, grace_ms=100)
     script = FloorScript(real_redis, "r", settings)
@@ -322,6 +324,7 @@ async def test_the_keys_hold_what_they_are_said_to_hold(real_redis: Redis) -> No
     assert {each.type for each in entries_found} <= {codes(row[0])[0] for row in rows("## Events", 3)}
 
 
+@pytest.mark.real
 async def test_a_message_on_the_channel_of_the_stream_says_that_there_is_something_to_read(
     real_redis: Redis,
 ) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Act = Callable[[TalkingStick], Awaitable[object]]
 
+pytestmark = pytest.mark.real
+
 ROOM = "lobby"
 LONG = FloorSettings(lease_ms=30_000, take_up_ms=30_000)
 
@@ -389,7 +391,6 @@ def test_every_command_explains_itself(name: str) -> None:
     assert "--json" in told.output
 
 
-@pytest.mark.real
 async def test_as_a_process_it_says_one_line_and_its_exit_code(
     real_redis: Redis, real_redis_url: str
 ) -> None:
