@@ -32,6 +32,8 @@ class _Speech:
     silence_ms: float
     faint: bool
     ended: bool
+    complete: bool
+    """All words are known."""
     settled: bool
     """Nothing more will be heard, or `quiet_ms` of silence have passed."""
 
@@ -85,7 +87,7 @@ class WordListJudge:
 
     def _by_words(self, seen: Observation, speech: _Speech | None, reading: Reading) -> tuple[Decision, str]:
         settings = self._settings
-        if _is_echo(seen.words, seen.agent_words, settings):
+        if _is_echo(seen.words, reading, seen.agent_words, settings):
             calm = speech is not None and (speech.ended or speech.silence_ms >= settings.settle_ms)
             return (Decision.RESUME if calm else Decision.CONTINUE), "the agent's own words coming back"
         if reading.commands and self._commanding(seen.words):
@@ -117,7 +119,7 @@ class WordListJudge:
         settings = self._settings
         words = " ".join(reading.backchannels[:5])
         allowance_ms = settings.backchannel_ms + settings.backchannel_word_ms * len(reading.backchannels)
-        if speech.voiced_ms > allowance_ms * self._patience(speech):
+        if not speech.complete and speech.voiced_ms > allowance_ms * self._patience(speech):
             return Decision.INTERRUPT, f"{speech.voiced_ms:.0f} ms of speech are more than {words!r} takes"
         if speech.ended or speech.silence_ms >= settings.settle_ms:
             return Decision.RESUME, f"only acknowledging words: {words}"
@@ -155,6 +157,7 @@ class WordListJudge:
             silence_ms=silence_ms,
             faint=seen.level_dbfs < self._settings.faint_dbfs,
             ended=seen.ended,
+            complete=seen.ended and seen.final,
             settled=seen.ended or silence_ms >= self._settings.quiet_ms,
         )
 
@@ -214,7 +217,7 @@ class LearnedJudge(WordListJudge):
     def _remarked(self, speech: _Speech, words: str, p: float) -> tuple[Decision, str]:
         said = words[:_SHOWN_CHARS]
         allowance_ms = self._settings.backchannel_ms + self._settings.backchannel_word_ms * len(words.split())
-        if speech.voiced_ms > allowance_ms * self._patience(speech):
+        if not speech.complete and speech.voiced_ms > allowance_ms * self._patience(speech):
             return Decision.INTERRUPT, f"{speech.voiced_ms:.0f} ms of speech are more than {said!r} takes"
         if speech.ended or speech.silence_ms >= self._settings.settle_ms:
             return Decision.RESUME, f"a remark, takes the floor with {p:.0%}: {said}"
@@ -230,16 +233,25 @@ class LearnedJudge(WordListJudge):
         return self._p
 
 
-def _is_echo(words: str, agent_words: str, settings: JudgeSettings) -> bool:
+def _is_echo(words: str, reading: Reading, agent_words: str, settings: JudgeSettings) -> bool:
+    """Whether `words` are a passage of the agent's own; a command that it did not say is a person's."""
     heard = words_of(words)
     if len(heard) < settings.echo_min_words or not agent_words:
         return False
-    return _common_in_order(heard, words_of(agent_words)) >= settings.echo_share * len(heard)
+    heard, said = heard[-_ECHO_HEARD:], words_of(agent_words[-_ECHO_CHARS:])[-_ECHO_WINDOW:]
+    needed = settings.echo_share * len(heard)
+    spoken = set(said)
+    if sum(word in spoken for word in heard) < needed:
+        return False
+    if any(word not in spoken for command in reading.commands for word in command.split()):
+        return False
+    width = len(heard) + _ECHO_GAPS
+    starts = [at for at, word in enumerate(said) if word in heard[:2]]
+    return any(_common_in_order(heard, said[at : at + width]) >= needed for at in starts)
 
 
 def _common_in_order(heard: tuple[str, ...], said: tuple[str, ...]) -> int:
     """Length of the longest run of words that both hold in the same order, gaps allowed."""
-    heard, said = heard[-_ECHO_WINDOW:], said[-_ECHO_WINDOW:]
     row = [0] * (len(said) + 1)
     for word in heard:
         before = 0
@@ -250,6 +262,10 @@ def _common_in_order(heard: tuple[str, ...], said: tuple[str, ...]) -> int:
     return row[-1]
 
 
+_ECHO_GAPS = 1
+"""So many of the agent's words may be lost in a passage of them."""
+_ECHO_CHARS = 500
 _ECHO_WINDOW = 60
+_ECHO_HEARD = 12
 _SHOWN_CHARS = 60
 _QUESTION_MARKS = ("?", "？", "؟")

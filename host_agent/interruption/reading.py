@@ -26,6 +26,7 @@ _OPEN = re.compile(r"(?:D[VX]?V?|V|I|[HAORY]I|U|F|J|M|Y|C)+$")
 """An end that may still become a remark: "that's", "it would be", "i"."""
 
 
+_REMARK_GOES_ON = re.compile(r"[MYDJF]{0,2}")
 _REMARK_BEGINS = frozenset({"that's", "it's", "i", "uh", "um", "of", "makes", "sounds", "got"})
 """After these words a remark ("that's nice", "i see") is about as likely as a claim of the floor."""
 
@@ -137,14 +138,12 @@ def acknowledges(text: str) -> bool:
 
 
 def may_become_a_remark(text: str) -> bool:
-    """Whether `text` goes beyond an acknowledgement only by a word or two that begin a remark."""
+    """Whether `text` goes beyond an acknowledgement only by a few words that begin a remark."""
     units = units_of(text)
     beyond = _beyond(units.letters)
-    if not beyond or len(beyond) > 2 or beyond[-1] != len(units.letters) - 1:
+    if not beyond or units.texts[beyond[0]] not in _REMARK_BEGINS:
         return False
-    if units.texts[beyond[0]] not in _REMARK_BEGINS:
-        return False
-    return len(beyond) == 1 or (units.letters[-1] in "MYD" or units.texts[-1] in ("like", "good"))
+    return _REMARK_GOES_ON.fullmatch(units.letters, beyond[0] + 1) is not None
 
 
 def without_phrases(text: str) -> str:

@@ -19,7 +19,7 @@ class JudgeSettings:
     """Voiced speech this long whose words are unknown or unsure is an interruption; shorter is none."""
     unknown_words: int = 3
     """This many words of neither list, surely heard, are an interruption whatever their length."""
-    backchannel_ms: float = 700.0
+    backchannel_ms: float = 1000.0
     """Voiced speech that acknowledging words may take beside `backchannel_word_ms` for each of them."""
     backchannel_word_ms: float = 350.0
     settle_ms: float = 130.0
@@ -37,7 +37,7 @@ class JudgeSettings:
     faint_factor: float = 2.0
     echo_share: float = 0.8
     """This share of the words in the agent's own words, in their order, is an echo of the agent."""
-    echo_min_words: int = 3
+    echo_min_words: int = 4
     """Fewer words are never taken for an echo: a person may well say one of the agent's words."""
     take_probability: float = 0.5
     """Complete words that take the floor at least so probably interrupt (learned classifier)."""

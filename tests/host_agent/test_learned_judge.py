@@ -91,6 +91,12 @@ def test_the_agents_words_coming_back_are_no_claim_but_a_command_over_them_is() 
     assert judged(seen(900, words="runs stop listen to me", agent_words=said)).decision is INTERRUPT
 
 
+def test_words_of_the_agents_picked_from_here_and_there_are_no_echo() -> None:
+    said = "you can have the small room or then later in the evening the large german one on the left"
+    assert judged(seen(900, words="the large german one", agent_words=said)).decision is CONTINUE
+    assert judged(seen(900, words="the small german left", agent_words=said)).decision is INTERRUPT
+
+
 def test_unsure_words_are_judged_by_duration_whatever_they_are() -> None:
     assert judged(seen(300, words="tuesday morning", confidence=0.2)).decision is HOLD
 
