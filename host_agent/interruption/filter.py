@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from host_agent.interruption.agent_state import AgentState
-from host_agent.interruption.lexicon import DEFAULT_COMMAND_WORDS, DEFAULT_IGNORE_WORDS, Lexicon
+from host_agent.interruption.lexicon import DEFAULT_COMMAND_WORDS, DEFAULT_IGNORE_WORDS, Lexicon, WordReader
 
 
 class InterruptionFilter:
@@ -20,14 +20,14 @@ class InterruptionFilter:
         ignore_words: Iterable[str] | None = None,
         command_words: Iterable[str] | None = None,
         *,
-        lexicon: Lexicon | None = None,
+        lexicon: WordReader | None = None,
     ) -> None:
         """Compile the lists; a list that is not given is the shipped one. Or take a `lexicon` as it is.
 
         Raises:
             InterruptionSettingError: a list is empty or holds what is no word, or both hold the same one.
         """
-        self._lexicon = lexicon or Lexicon(
+        self._lexicon: WordReader = lexicon or Lexicon(
             DEFAULT_IGNORE_WORDS if ignore_words is None else ignore_words,
             DEFAULT_COMMAND_WORDS if command_words is None else command_words,
         )

@@ -6,17 +6,18 @@ Pure but for its log. The session's side is in `handler_session`, the agent's in
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from host_agent.interruption.config import load_config
-from host_agent.interruption.lexicon import Lexicon
+from host_agent.interruption.judging import reader_of
+from host_agent.interruption.settings import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from host_agent.interruption.lexicon import Reading
+    from host_agent.interruption.lexicon import Reading, WordReader
     from host_agent.interruption.settings import InterruptionHandlerConfig
 
 __all__ = ("HandlerAction", "HandlerDecision", "InterruptionHandler")
@@ -68,13 +69,11 @@ class InterruptionHandler:
             InterruptionSettingError: a setting is wrong, or both lists hold the same word; names the key.
         """
         self.config = config or load_config()
-        if backchanneling_words is None and interruption_words is None:
-            self._lexicon = self.config.lexicon()
-        else:
-            self._lexicon = Lexicon(
-                self.config.ignore_words if backchanneling_words is None else backchanneling_words,
-                self.config.command_words if interruption_words is None else interruption_words,
-            )
+        if backchanneling_words is not None or interruption_words is not None:
+            ignored = self.config.ignore_words if backchanneling_words is None else backchanneling_words
+            commands = self.config.command_words if interruption_words is None else interruption_words
+            self.config = replace(self.config, ignore_words=tuple(ignored), command_words=tuple(commands))
+        self._readers: dict[str, WordReader] = {self.config.language: reader_of(self.config)}
         self._speaking = False
         self._over_agent = False
         self._asked = False
@@ -103,23 +102,29 @@ class InterruptionHandler:
 
     # What words mean.
 
-    def is_backchanneling(self, transcript: str) -> bool:
+    def is_backchanneling(self, transcript: str, *, language: str = "") -> bool:
         """Return whether there are acknowledging words in it and nothing else."""
-        reading = self._lexicon.read(transcript)
+        reading = self._read(transcript, language)
         return bool(reading.backchannels) and not reading.commands and not reading.others
 
-    def contains_interruption(self, transcript: str) -> bool:
+    def contains_interruption(self, transcript: str, *, language: str = "") -> bool:
         """Return whether a command word or phrase is in it, as whole words."""
-        return bool(self._lexicon.read(transcript).commands)
+        return bool(self._read(transcript, language).commands)
 
     def analyze(
-        self, transcript: str, *, is_final: bool = True, confidence: float | None = None
+        self,
+        transcript: str,
+        *,
+        is_final: bool = True,
+        confidence: float | None = None,
+        language: str = "",
     ) -> HandlerDecision:
         """Return what a transcript, interim or final, does now. Never raises.
 
-        With a `confidence` below `min_confidence` acknowledging words are not taken for such.
+        With a `confidence` below `min_confidence` acknowledging words are not taken for such. `language` is
+        the transcript's ("pl", "pt-BR"); one that is not known is read as the setting says.
         """
-        decision = self._analyze(transcript, is_final, confidence)
+        decision = self._analyze(transcript, is_final, confidence, language)
         if self.config.log_all_decisions:
             _log.info(
                 "interruption.decided",
@@ -132,21 +137,34 @@ class InterruptionHandler:
             )
         return decision
 
-    def should_skip_reply(self, transcript: str, *, confidence: float | None = None) -> bool:
+    def should_skip_reply(
+        self, transcript: str, *, confidence: float | None = None, language: str = ""
+    ) -> bool:
         """Return whether a finished turn wants no reply: backchanneling that began over the agent.
 
         A "yeah" that runs into the end of the agent's question is its answer.
         """
         if not (self._speaking or self._over_agent) or (self._asked and not self._speaking):
             return False
-        return self._sure(confidence) and self.is_backchanneling(transcript)
+        return self._sure(confidence) and self.is_backchanneling(transcript, language=language)
 
-    def _analyze(self, transcript: str, is_final: bool, confidence: float | None) -> HandlerDecision:
+    def _read(self, transcript: str, language: str) -> Reading:
+        """What the words are, by the lists of their language; lists of one's own are for all languages."""
+        spoken = language.lower().partition("-")[0]
+        if spoken not in LANGUAGES:
+            spoken = self.config.language
+        if spoken not in self._readers:
+            self._readers[spoken] = reader_of(replace(self.config, language=spoken))
+        return self._readers[spoken].read(transcript)
+
+    def _analyze(
+        self, transcript: str, is_final: bool, confidence: float | None, language: str
+    ) -> HandlerDecision:
         if not self._speaking:
             return HandlerDecision(HandlerAction.RESPOND, "the agent is not speaking: ordinary input")
         if not self.config.allow_interruptions:
             return HandlerDecision(HandlerAction.IGNORE, "interruptions are switched off")
-        reading = self._lexicon.read(transcript)
+        reading = self._read(transcript, language)
         if reading.empty:
             return HandlerDecision(HandlerAction.WAIT, "no words")
         if reading.commands:

@@ -62,7 +62,9 @@ class IntelligentInterruptionAgent(Agent):
             StopResponse: the turn was backchanneling over the agent.
         """
         if self.interruption_handler.should_skip_reply(
-            new_message.text_content or "", confidence=new_message.transcript_confidence
+            new_message.text_content or "",
+            confidence=new_message.transcript_confidence,
+            language=self._watch.language if self._watch is not None else "",
         ):
             raise StopResponse
 
@@ -72,7 +74,9 @@ class IntelligentInterruptionAgent(Agent):
         if self._watch is None:
             return event
         best = event.alternatives[0]
-        decision = self._watch.decide(best.text, final=True, confidence=best.confidence or None)
+        decision = self._watch.decide(
+            best.text, final=True, confidence=best.confidence or None, language=str(best.language or "")
+        )
         if decision.action is not HandlerAction.IGNORE:
             return event
         return stt.SpeechEvent(

@@ -74,6 +74,8 @@ class SessionWatch:
         self.handler = handler
         self.false_interruptions = 0
         """False alarms after which the session went on by itself."""
+        self.language = ""
+        """Of the last transcript that said so."""
         self._session = session
         self._may_shield = shield
         self._takes_finals = finals
@@ -102,10 +104,13 @@ class SessionWatch:
             self._session.off(event, callback)
         self._unshield()
 
-    def decide(self, text: str, *, final: bool, confidence: float | None = None) -> HandlerDecision:
+    def decide(
+        self, text: str, *, final: bool, confidence: float | None = None, language: str = ""
+    ) -> HandlerDecision:
         """Decide on a transcript and act on it: shield, interrupt, or forget the person's turn."""
         self._refresh(str(self._session.agent_state))
-        decision = self.handler.analyze(text, is_final=final, confidence=confidence)
+        decision = self.handler.analyze(text, is_final=final, confidence=confidence, language=language)
+        self.language = language or self.language
         self._clear_turn = False
         self._decided_final = text if final else ""
         match decision.action:
@@ -144,7 +149,7 @@ class SessionWatch:
         text, final = str(event.transcript), bool(event.is_final)
         if (final and not self._takes_finals) or (text and text == self._decided_final):
             return
-        self.decide(text, final=final)
+        self.decide(text, final=final, language=str(getattr(event, "language", "") or ""))
 
     def _on_false_interruption(self, event: Any) -> None:
         self.false_interruptions += bool(event.resumed)

@@ -102,3 +102,33 @@ def test_a_yes_into_the_end_of_a_question_is_its_answer() -> None:
     handler.note_agent_said('Are you "ready?"')
     handler.note_agent_state("listening")
     assert not handler.should_skip_reply("yeah")
+
+
+@pytest.mark.parametrize(
+    ("words", "language", "action"),
+    [
+        ("no", "pl", HandlerAction.IGNORE),
+        ("no", "en", HandlerAction.INTERRUPT),
+        ("no", "en-GB", HandlerAction.INTERRUPT),
+        ("ja genau", "de-DE", HandlerAction.IGNORE),
+        ("halt", "de", HandlerAction.INTERRUPT),
+        ("no", "xx", HandlerAction.INTERRUPT),
+    ],
+)
+def test_words_are_read_in_the_language_of_their_transcript(
+    words: str, language: str, action: HandlerAction
+) -> None:
+    assert speaking().analyze(words, language=language).action is action
+
+
+def test_lists_of_ones_own_hold_in_every_language() -> None:
+    handler = InterruptionHandler(
+        InterruptionHandlerConfig(), backchanneling_words=["aye"], interruption_words=["avast"]
+    )
+    handler.note_agent_state("speaking")
+    assert handler.analyze("aye", language="pl").action is HandlerAction.IGNORE
+    assert handler.analyze("avast", language="pl").action is HandlerAction.INTERRUPT
+
+
+def test_the_language_is_a_setting() -> None:
+    assert speaking(language="pl").analyze("no").action is HandlerAction.IGNORE
