@@ -29,8 +29,17 @@ CUTTING_IN: list[tuple[tuple[Any, ...], int]] = [
     (("request", AGENTS[0], 0, 2, "", "none"), 10),
     (("request", AGENTS[1], 4, 4, "", "current"), 10),
 ]
-"""Rare by chance: a holder that is pre-empted with a grace."""
-drawn = st.one_of(steps, steps, steps, steps.map(lambda taken: CUTTING_IN + taken[1:]))
+THINKING_BETTER: list[tuple[tuple[Any, ...], int]] = [
+    *CUTTING_IN,
+    (("withdraw", "owner", 4), 10),
+    (("release", "holder", True, ""), 10),
+]
+"""Rare by chance: a holder that is pre-empted with a grace; and by one who thinks better of it."""
+drawn = st.one_of(
+    *[steps] * 6,
+    steps.map(lambda taken: CUTTING_IN + taken[1:]),
+    steps.map(lambda taken: THINKING_BETTER + taken[1:]),
+)
 
 
 async def both(redis: Redis, taken: list[tuple[tuple[Any, ...], int]], met: Transitions) -> int:
