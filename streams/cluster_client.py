@@ -43,6 +43,10 @@ class ClusterClient(RedisCluster):
         client.connection_kwargs["connection_class"] = connection  # of the nodes that are found later
         return cast("Redis", client)
 
+    async def aclose(self) -> None:
+        self._initialize = False  # else redis-py leaves open what it has: a forgotten map has connections too
+        await super().aclose()
+
     async def initialize(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return await super().initialize(*args, **kwargs)

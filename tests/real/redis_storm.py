@@ -82,10 +82,10 @@ class Storm:
 
 async def contend(storm: Storm, url: str, room: str, who: str, *, hold_s: float = _HOLD_S) -> None:
     """Ask, hold, report, let go, again and again, on a client of its own; until cancelled."""
-    client = redis_client(url, socket_timeout=1.0, socket_connect_timeout=1.0)
+    client = redis_client(url, socket_timeout=2.0, socket_connect_timeout=2.0)
     try:
-        async with TalkingStick(client, room, settings=SETTINGS, margin_ms=50, call_limit_s=1.0) as stick:
-            stream = ConversationStream(client, room, timeout_s=1.0)
+        async with TalkingStick(client, room, settings=SETTINGS, margin_ms=50, call_limit_s=2.0) as stick:
+            stream = ConversationStream(client, room, timeout_s=2.0)
             while True:
                 await _turn(storm, stick, stream, Participant(who), hold_s)
     finally:

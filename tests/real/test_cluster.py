@@ -115,6 +115,20 @@ async def test_contenders_see_a_slot_move_back_and_forth(servers: ClusterServers
     assert await storm.lost_events(client, ROOM) == 0
 
 
+async def test_a_slot_that_moves_slower_than_the_lease_costs_the_grant_and_nothing_else(
+    servers: ClusterServers, client: Redis
+) -> None:
+    async with storm_over(servers.url, ROOM) as storm:
+        await grants_after(storm, 10)
+        await asyncio.to_thread(servers.move_slot, keys.floor(ROOM), pause_s=0.3)
+        await grants_after(storm, 10)
+    assert storm.reused_tokens() == 0
+    assert storm.tokens() == sorted(storm.tokens())
+    assert storm.doubly_held_ms() == 0
+    assert await storm.lost_events(client, ROOM) == 0
+    assert storm.longest_pause_ms() > SETTINGS.lease_ms, "the move was too quick to prove anything"
+
+
 async def test_a_stopped_node_delays_only_its_own_rooms(servers: ClusterServers, client: Redis) -> None:
     stopped = servers.owner(keys.stream(ROOM))
     other = next(room for room in ROOMS if servers.owner(keys.stream(room)) is not stopped)
@@ -163,6 +177,15 @@ async def test_events_that_go_together_follow_a_slot_that_has_moved(
         node.command("SCRIPT", "FLUSH")
     outcomes = await stream.publish_all(calls)
     assert [getattr(each, "seq", None) for each in outcomes] == [7, 8, 9, 10, 11]
+
+
+async def test_who_may_not_publish_hints_may_write(servers: ClusterServers) -> None:
+    for node in servers.primaries:
+        node.command("ACL", "SETUSER", "writer", "on", ">pw", "~*", "+@all", "resetchannels")
+    writer = redis_client(servers.url.replace("//", "//writer:pw@"))
+    assert await publish(writer, ROOM, "a")
+    assert await publish(writer, ROOM, "b")
+    await writer.aclose()
 
 
 async def test_redis_6_2_hints_by_plain_pub_sub() -> None:
