@@ -11,6 +11,7 @@ from fakeredis import FakeAsyncRedis
 from swarm.floor_script import source
 from tests.swarm import (
     test_floor_chair,
+    test_floor_lane,
     test_floor_people,
     test_floor_preemption,
     test_floor_rules,
@@ -94,6 +95,7 @@ PROMISES: list[Callable[[Room], Awaitable[None]]] = [
         test_floor_people,
         test_floor_timers,
         test_floor_chair,
+        test_floor_lane,
     )
     for name, promise in vars(module).items()
     if name.startswith("test_") and list(inspect.signature(promise).parameters) == ["room"]
