@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from host_agent.errors import InterruptionSettingError
 from host_agent.interruption import (
@@ -132,3 +134,20 @@ def test_lists_of_ones_own_hold_in_every_language() -> None:
 
 def test_the_language_is_a_setting() -> None:
     assert speaking(language="pl").analyze("no").action is HandlerAction.IGNORE
+
+
+@given(st.text(max_size=300), st.booleans(), st.none() | st.floats(), st.text(max_size=8))
+def test_any_text_gets_a_decision_and_a_silent_agent_takes_it_as_input(
+    text: str, final: bool, confidence: float | None, language: str
+) -> None:
+    handler = speaking()
+    assert handler.analyze(text, is_final=final, confidence=confidence, language=language).reason
+    handler.note_agent_state("listening")
+    silent = handler.analyze(text, is_final=final, confidence=confidence, language=language)
+    assert silent.action is HandlerAction.RESPOND
+
+
+@given(st.lists(st.sampled_from(["yeah", "okay", "uh-huh", "potatoes", "so"]), max_size=6), st.integers(0, 6))
+def test_a_command_among_any_words_interrupts(words: list[str], at: int) -> None:
+    words.insert(min(at, len(words)), "stop")
+    assert speaking().analyze(" ".join(words), is_final=False).action is HandlerAction.INTERRUPT

@@ -14,11 +14,12 @@ from streams.vocabulary import BargeInMode
 from swarm.interruption_stages import InterruptionStages
 from tests.adapters.virtual_time import VirtualLoop, run_virtual
 from tests.host_agent.stagecraft import Grant
-from tests.host_agent.test_host_with_adapter import REPLY, Scene, scene
+from tests.host_agent.test_host_with_adapter import REPLY, Scene, barge_in, scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from adapters.ports import Cut
     from host_agent.cascade import HeardCascadeConnection
 
 
@@ -152,5 +153,34 @@ def test_strategies_judge_a_person_over_the_running_host(
             assert turn.result().interrupted is interrupts
             if not interrupts:
                 assert turn.result().heard_text == reply
+
+    run_virtual(test)
+
+
+@pytest.mark.parametrize("mode", list(BargeInMode))
+def test_a_person_who_cuts_in_leaves_all_queues_empty_in_the_same_step(mode: BargeInMode) -> None:
+    async def test(loop: VirtualLoop) -> None:
+        async with scene(loop, mode, REPLY, "so.", depth_frames=4) as s:
+            stages = InterruptionStages(s.adapter, s.host)
+            left: list[tuple[int, int, bool, bool]] = []
+            told = s.host.on_cut
+
+            def on_cut(cut: Cut) -> None:
+                told(cut)
+                stages.cut(cut.by, cut.verdict.reason)
+                connection = connection_of(s)
+                assert connection._turn is not None
+                stopped = bool(connection._turn.cancelling())
+                left.append((unplayed(s), len(s.sink.held), stopped, connection._out.empty()))
+
+            s.host.on_cut = on_cut  # type: ignore[method-assign]
+            result = await barge_in(s, mode, 1_000)
+            assert left == [(0, 0, True, True)]
+            assert result.interrupted
+            (told_once,) = s.record.of(Interruption)
+            assert told_once.interruptor == "paul"
+            await s.host.speak(Grant(), Prompt(""))
+            assert s.model.requests[1][-1] == ("user", "stop")
+            assert s.record.of(AgentFailed) == []
 
     run_virtual(test)
