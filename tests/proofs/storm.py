@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import secrets
 import time
@@ -117,6 +118,7 @@ async def storm(url: str, size: Size, say: Progress, seed: int = 1) -> Proof:
         proof.expect(status.state is FloorState.IDLE and not status.queue, f"left behind: {status}")
     await redis.aclose()
     proof.figure("duration", time.monotonic() - started_s, "s")
+    proof.figure("load of the machine, mean of 15 minutes", os.getloadavg()[2])
     return proof
 
 
