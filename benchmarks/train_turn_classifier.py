@@ -10,16 +10,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from synthetic_replies import synthetic_replies
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.synthetic_replies import synthetic_replies
 from host_agent.interruption.classifier import TurnClassifier
 from host_agent.interruption.reading import acknowledges, features_of
 

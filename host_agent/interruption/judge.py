@@ -204,12 +204,10 @@ class LearnedJudge(WordListJudge):
         return Decision.INTERRUPT, f"takes the floor with {p:.0%}: {seen.words[:_SHOWN_CHARS]}"
 
     def _confidence(self, seen: Observation, decision: Decision) -> float | None:
-        if not seen.words or decision is Decision.HOLD:
+        known = (seen.words, seen.agent_words, seen.final or seen.ended) == self._judged
+        if self._p is None or not known or decision is Decision.HOLD:
             return None
-        p = self._probability(seen.words, seen.agent_words, complete=seen.final or seen.ended)
-        if p is None:
-            return None
-        return round(max(p if decision is Decision.INTERRUPT else 1.0 - p, 0.5), 4)
+        return round(max(self._p if decision is Decision.INTERRUPT else 1.0 - self._p, 0.5), 4)
 
     def _commanding(self, words: str) -> bool:
         return bool(self._lexicon.read(without_phrases(words)).commands)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from host_agent.errors import InterruptionSettingError
@@ -70,7 +71,12 @@ class WordReader(Protocol):
 
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words of `text` in the form in which they are compared."""
-    plain = unicodedata.normalize("NFKC", text[:LONGEST_TEXT_CHARS]).casefold().replace("’", "'")
+    return _words(text[:LONGEST_TEXT_CHARS])
+
+
+@lru_cache(maxsize=32)
+def _words(text: str) -> tuple[str, ...]:
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     return tuple(_WORD.findall(plain))
 
 

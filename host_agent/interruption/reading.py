@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from host_agent.interruption.english import (
     HUMMED,
@@ -41,8 +42,14 @@ class Units:
 
 def units_of(text: str) -> Units:
     """Return the units of `text`; words that were cut off ("th-") are left out."""
-    words = [word.strip("'") for word in _WORD.findall(text[:LONGEST_READ_CHARS].lower().replace("’", "'"))]
-    words = [word for word in words if not word.endswith("-") or len(word) > 3][:LONGEST_READ_WORDS]
+    return _units(text[:LONGEST_READ_CHARS])
+
+
+@lru_cache(maxsize=64)
+def _units(text: str) -> Units:
+    words = [
+        word for word in _WORD.findall(text.lower().replace("’", "'")) if word[-1] != "-" or len(word) > 3
+    ][:LONGEST_READ_WORDS]
     texts: list[str] = []
     letters: list[str] = []
     at = 0
@@ -118,17 +125,23 @@ def features_of(text: str, context: str = "") -> list[str]:
     return features
 
 
-def _beyond(letters: str) -> list[int]:
+@lru_cache(maxsize=256)
+def _beyond(letters: str) -> tuple[int, ...]:
     """Return the places of the units that no acknowledgement explains."""
     explained: set[int] = set()
     for match in _ACKNOWLEDGED.finditer(letters):
         explained.update(range(*match.span()))
-    return [index for index in range(len(letters)) if index not in explained]
+    return tuple(index for index in range(len(letters)) if index not in explained)
 
 
-def _all_said(units: Units, beyond: list[int], context: str) -> bool:
-    said = set(_WORD.findall(context[-_CONTEXT_CHARS:].lower()))
+def _all_said(units: Units, beyond: tuple[int, ...], context: str) -> bool:
+    said = _words_said(context[-_CONTEXT_CHARS:])
     return all(units.texts[index] in said for index in beyond)
+
+
+@lru_cache(maxsize=32)
+def _words_said(context: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(context.lower()))
 
 
 def acknowledges(text: str) -> bool:

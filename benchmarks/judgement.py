@@ -1,0 +1,275 @@
+"""What a judgement costs: one decision, a state query, the memory of a judge, and words to action.
+
+Ours beside LiveKit's own min-words test (`split_words` of livekit-agents, as its session calls it), Pipecat's
+MinWordsUserTurnStartStrategy (in an environment of its own, named by PIPECAT_PYTHON: its pins collide), and
+the plain word list. A decision is one observation of words that the judge has not seen before, over 24
+replies and their beginnings, in CPU time of the thread (on a busy machine the wall clock shows
+its neighbours); words to action is from the recogniser's call to the cut of a real adapter, wall clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import statistics
+import subprocess
+import time
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+from livekit.agents.tokenize.basic import split_words
+from report import Figure, environment, median, percentile, show
+
+from adapters.ears import Ears
+from adapters.livekit_adapter import LiveKitAdapter
+from adapters.memory_room import InMemoryRoom
+from adapters.ports import EARS_HZ, AudioFrame, WordsHeard
+from host_agent.interruption import AgentStateManager, InterruptionFilter, InterruptionHandlerConfig
+from host_agent.interruption.judging import judge_factory
+from streams.vocabulary import BargeInMode, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapters.ports import Cut, Resumed
+    from streams.vocabulary import Playout
+
+RUNS, ROUNDS, JUDGES, ACTIONS = 3, 60, 200, 30
+DECISION_GOAL_US, QUERY_GOAL_US, INSTANCE_GOAL_KB, ACTION_GOAL_MS = 50.0, 1.0, 15.0, 50.0
+CONTEXT = (
+    "so the train to the coast leaves at nine from the upper platform and you change once at the junction where"
+    " the next one waits for twelve minutes"
+)
+REPLIES = (
+    "mm-hmm", "yeah", "uh-huh right", "oh that's very interesting", "yeah but wait a minute",
+    "which platform", "i see", "that makes sense", "no the other one",
+    "okay so how much is that with a return ticket", "what", "stop", "right right right",
+    "the upper platform", "oh really", "can you say that again", "yeah that would be great", "sure",
+    "because i have a dog with me and two bicycles", "exactly", "well i don't know if",
+    "hmm which one is it", "tuesday morning", "train to the coast leaves at nine",
+)  # fmt: skip
+_PIPECAT = """
+import asyncio, json, sys, time
+from pipecat.frames.frames import BotStartedSpeakingFrame, InterimTranscriptionFrame
+from pipecat.turns.user_start.min_words_user_turn_start_strategy import MinWordsUserTurnStartStrategy
+async def main(texts):
+    took = []
+    for _ in range(20):
+        for text in texts:
+            strategy = MinWordsUserTurnStartStrategy(min_words=3)
+            await strategy.process_frame(BotStartedSpeakingFrame())
+            frame = InterimTranscriptionFrame(text, "person", "2026-01-01T00:00:00Z")
+            began = time.thread_time_ns()
+            await strategy.process_frame(frame)
+            took.append((time.thread_time_ns() - began) / 1000)
+    print(json.dumps(took))
+asyncio.run(main(json.load(sys.stdin)))
+"""
+
+
+def beginnings() -> list[str]:
+    """Return every reply as it grows."""
+    return [
+        " ".join(words[: count + 1])
+        for words in (reply.split() for reply in REPLIES)
+        for count in range(len(words))
+    ]
+
+
+def timed_us(call: Callable[[str], object], texts: list[str], rounds: int = ROUNDS) -> list[float]:
+    """Return how long each call took."""
+    took: list[float] = []
+    for _ in range(rounds):
+        for text in texts:
+            began = time.thread_time_ns()
+            call(text)
+            took.append((time.thread_time_ns() - began) / 1000)
+    return took
+
+
+def decisions_us(judging: str, texts: list[str]) -> list[float]:
+    """Return how long each decision of a fresh judge took, its making left out."""
+    make = judge_factory(InterruptionHandlerConfig(judging=judging))
+    took: list[float] = []
+    for _ in range(ROUNDS):
+        for text in texts:
+            seen = Observation(400.0, 400.0, 0.0, -25.0, words=text, agent_words=CONTEXT)
+            judge = make()
+            began = time.thread_time_ns()
+            judge.observe(seen)
+            took.append((time.thread_time_ns() - began) / 1000)
+    return took
+
+
+def state_query_us() -> float:
+    """Return the mean of a state query."""
+    manager, count = AgentStateManager(), 100_000
+    began = time.perf_counter_ns()
+    for _ in range(count):
+        manager.get_state()
+    return (time.perf_counter_ns() - began) / 1000 / count
+
+
+def instance_kb() -> float:
+    """Return the memory of a judge that has decided, what all judges share left out."""
+    make = judge_factory(InterruptionHandlerConfig())
+    seen = Observation(400.0, 400.0, 0.0, -25.0, words=REPLIES[3], agent_words=CONTEXT)
+    make().observe(seen)
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    judges = [make() for _ in range(JUDGES)]
+    for judge in judges:
+        judge.observe(seen)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return (after - before) / JUDGES / 1000
+
+
+class _Words:
+    """A recogniser that says what it is told to."""
+
+    def __init__(self) -> None:
+        self.say: Callable[[WordsHeard], None] = lambda _words: None
+        self.speech_id = ""
+
+    def open(self, speech_id: str, person: str, on_words: Callable[[WordsHeard], None]) -> _Words:
+        self.speech_id, self.say = speech_id, on_words
+        return self
+
+    def push(self, pcm: bytes) -> None: ...
+    def finish(self) -> None: ...
+    def cancel(self) -> None: ...
+
+
+class _Cuts:
+    def __init__(self) -> None:
+        self.at_ns = 0
+
+    def on_first_audio(self, utterance_id: str, at_s: float) -> None: ...
+    def on_cut(self, cut: Cut) -> None:
+        self.at_ns = time.perf_counter_ns()
+
+    def on_resumed(self, resumed: Resumed) -> None: ...
+    def on_played_out(self, utterance_id: str, playout: Playout) -> None: ...
+    def on_window_opened(self, speech_id: str) -> None: ...
+    def on_window_closed(self) -> None: ...
+
+
+async def actions_ms(count: int) -> list[float]:
+    """Return from the recogniser's words to the cut, `count` times, in mode `overlap`.
+
+    Raises:
+        RuntimeError: words that interrupt did not cut the agent off.
+    """
+    from gate_latency import RATE_HZ, _around_onset
+
+    make = judge_factory(InterruptionHandlerConfig())
+    words, cuts = _Words(), _Cuts()
+    ears = Ears(is_person=lambda identity: identity == "person", recogniser=words)
+    took: list[float] = []
+    pieces = _around_onset(0)
+    async with InMemoryRoom("judgement").join("agent") as room:
+        adapter = LiveKitAdapter(
+            room,
+            ears=ears,
+            mode=BargeInMode.OVERLAP,
+            sample_rate_hz=RATE_HZ,
+            judge=lambda _: make(),
+            listener=cuts,
+        )
+        async with adapter:
+            for at in range(count):
+                utterance = f"utterance-{at}"
+                adapter.begin_utterance(utterance)
+                adapter.send_audio_chunk(bytes(RATE_HZ * 2), utterance_id=utterance)
+                for pcm in pieces:
+                    ears.on_audio("person", AudioFrame(pcm, EARS_HZ))
+                    await asyncio.sleep(0)
+                cuts.at_ns = 0
+                began = time.perf_counter_ns()
+                words.say(WordsHeard(words.speech_id, "person", "yeah but wait", final=False))
+                for _ in range(10):
+                    if cuts.at_ns:
+                        break
+                    await asyncio.sleep(0)
+                if not cuts.at_ns:
+                    raise RuntimeError(f"words {at} did not cut the agent off")
+                took.append((cuts.at_ns - began) / 1e6)
+                ears.on_muted("person")
+                await asyncio.sleep(0)
+    ears.close()
+    return took
+
+
+def pipecat_us(texts: list[str]) -> tuple[list[float], str]:
+    """Return Pipecat's times, or none and why not."""
+    python = os.environ.get("PIPECAT_PYTHON")
+    if not python:
+        return [], "Pipecat not measured: PIPECAT_PYTHON names no interpreter that has it"
+    ran = subprocess.run(
+        [python, "-c", _PIPECAT],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if ran.returncode:
+        return [], "Pipecat not measured: " + (ran.stderr.strip().splitlines() or ["it failed"])[-1]
+    return json.loads(ran.stdout.strip().splitlines()[-1]), ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    texts = beginnings()
+    plain = InterruptionFilter()
+    runs: list[dict[str, Any]] = []
+    note = ""
+    for _ in range(RUNS):
+        pipecat, note = pipecat_us(texts)
+        runs.append({
+            "learned": percentile(decisions_us("learned", texts), 0.99),
+            "lists": percentile(decisions_us("lists", texts), 0.99),
+            "filter": percentile(
+                timed_us(lambda text: plain.should_interrupt(text, {"is_speaking": True}), texts), 0.99
+            ),
+            "livekit": percentile(
+                timed_us(lambda text: len(split_words(text, split_character=True)) < 3, texts), 0.99
+            ),
+            "pipecat": percentile(pipecat, 0.99),
+            "query": state_query_us(),
+            "kb": instance_kb(),
+            "action": percentile(asyncio.run(actions_ms(ACTIONS)), 0.99),
+        })  # fmt: skip
+
+    def of(name: str) -> list[float | None]:
+        return [run[name] for run in runs]
+
+    figures = [
+        Figure(
+            "decision_p99_us", median(of("learned")), "us",
+            runs=of("learned"), goal=DECISION_GOAL_US, note=note,
+            peers={
+                "word lists with durations": median(of("lists")), "plain word list": median(of("filter")),
+                "livekit min_words": median(of("livekit")), "pipecat min_words": median(of("pipecat")),
+            },
+        ),
+        Figure("state_query_us", median(of("query")), "us", runs=of("query"), goal=QUERY_GOAL_US),
+        Figure("instance_kb", median(of("kb")), "KB", runs=of("kb"), goal=INSTANCE_GOAL_KB),
+        Figure(
+            "transcript_to_action_p99_ms", median(of("action")), "ms", runs=of("action"), goal=ACTION_GOAL_MS
+        ),
+    ]  # fmt: skip
+    mean_words = statistics.mean(len(text.split()) for text in texts)
+    more = {"texts": len(texts), "mean_words": round(mean_words, 1)}
+    show("judgement", figures, environment(("livekit-agents",), **more), as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()
