@@ -260,10 +260,9 @@ class ClusterServers(Servers):
         with contextlib.closing(node.client) as client:
             # `CLUSTER NODES` of the node itself: its own line says what it serves.
             lines = client.execute_command("CLUSTER NODES")
-        for place, about in lines.items():
+        for about in lines.values():
             if "myself" in about["flags"]:
                 return any(int(low) <= slot <= int(rest[0] if rest else low) for low, *rest in about["slots"])
-            del place
         return False
 
 
