@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 RUNS, ROUNDS, JUDGES, ACTIONS = 3, 60, 200, 30
 DECISION_GOAL_US, QUERY_GOAL_US, INSTANCE_GOAL_KB, ACTION_GOAL_MS = 50.0, 1.0, 15.0, 50.0
 CONTEXT = (
-    "so the train to the coast leaves at nine from the upper platform and you change once at the junction where"
+    "so the train to the coast leaves at nine from the upper platform and you change once at the"
+    " junction where"
     " the next one waits for twelve minutes"
 )
 REPLIES = (

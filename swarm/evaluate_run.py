@@ -110,8 +110,9 @@ def readable(document: dict[str, Any]) -> str:
     grown = document["replay"]
     if grown["rows"]:
         lines.append(
-            f"word by word ({grown['rows']} rows): false fires {_shown(grown['false_fires'])}, hits within 1.5 s"
-            f" {_shown(grown['hits_within_1_5_s'])}, median delay {_shown(grown['median_delay_s'])} s"
+            f"word by word ({grown['rows']} rows): false fires {_shown(grown['false_fires'])},"
+            f" hits within 1.5 s {_shown(grown['hits_within_1_5_s'])},"
+            f" median delay {_shown(grown['median_delay_s'])} s"
         )
     lines.append(f"calibration error {_shown(document['calibration_error'])}")
     lines += [f"{key} in {document[key]}" for key in ("predictions", "picture") if key in document]

@@ -108,7 +108,7 @@ def features_of(text: str, context: str = "") -> list[str]:
             f"b{units.texts[beyond[0]]}",
             f"z{units.texts[beyond[-1]]}",
         ]
-        features += {f"c{letter}" for letter in rest}
+        features += dict.fromkeys(f"c{letter}" for letter in rest)
         if beyond[0] == 0:
             features.append("at once")
         if beyond[-1] < len(letters) - 1:
@@ -121,7 +121,7 @@ def features_of(text: str, context: str = "") -> list[str]:
                 features.append(f"open{rest}")
         if len(rest) <= 4 and context and _all_said(units, beyond, context):
             features.append("said before")
-    features += {f"g{letters[at : at + 3]}" for at in range(min(len(letters) - 2, 5))}
+    features += dict.fromkeys(f"g{letters[at : at + 3]}" for at in range(min(len(letters) - 2, 5)))
     return features
 
 
