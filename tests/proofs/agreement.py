@@ -25,9 +25,9 @@ BATCH = 500
 MOST_TIMES = 12
 SEED = 20_261_121
 CUTTING_IN: list[tuple[tuple[Any, ...], int]] = [
-    (("configure", 300, 1_500), 0),
-    (("request", AGENTS[0], 0, 2, "", "none"), 10),
-    (("request", AGENTS[1], 4, 4, "", "current"), 10),
+    (("configure", 300, 1_500, False), 0),
+    (("request", AGENTS[0], 0, 2, "", "none", 0), 10),
+    (("request", AGENTS[1], 4, 4, "", "current", 0), 10),
 ]
 THINKING_BETTER: list[tuple[tuple[Any, ...], int]] = [
     *CUTTING_IN,
