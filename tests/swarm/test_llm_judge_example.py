@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.vocabulary import Decision, Observation, Verdict
+
+FILE = Path(__file__).parents[2] / "examples" / "llm_judge.py"
+SEEN = Observation(400.0, 400.0, 0.0, -25.0, words="oh digits")
+
+
+@pytest.fixture(scope="module")
+def example() -> Any:
+    spec = importlib.util.spec_from_file_location("llm_judge_example", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Local:
+    def __init__(self, confidence: float | None) -> None:
+        self.confidence = confidence
+
+    def observe(self, observation: Observation) -> Verdict:
+        return Verdict(Decision.INTERRUPT, "local", observation.words, self.confidence)
+
+
+async def answered(example: Any, answer: str, confidence: float | None) -> tuple[Decision, Decision]:
+    async def ask(words: str, context: str) -> str:
+        return answer
+
+    async with asyncio.TaskGroup() as tasks:
+        judge = example.LlmJudge(ask, tasks, Local(confidence))
+        first = judge.observe(SEEN).decision
+        await asyncio.sleep(0.01)
+        return first, judge.observe(replace(SEEN, elapsed_ms=450.0)).decision
+
+
+async def test_an_unsure_local_interruption_waits_for_the_model_and_takes_its_word(example: Any) -> None:
+    assert await answered(example, "ignore", 0.7) == (Decision.HOLD, Decision.CONTINUE)
+    assert await answered(example, " Interrupt.", 0.7) == (Decision.HOLD, Decision.INTERRUPT)
+
+
+@pytest.mark.parametrize("confidence", [None, 0.99])
+async def test_a_sure_local_answer_is_not_put_to_the_model(example: Any, confidence: float | None) -> None:
+    assert await answered(example, "ignore", confidence) == (Decision.INTERRUPT, Decision.INTERRUPT)
+
+
+async def test_the_local_answer_stands_where_the_model_is_late_or_fails(example: Any) -> None:
+    async def late(words: str, context: str) -> str:
+        await asyncio.sleep(60)
+        return "ignore"
+
+    async def failing(words: str, context: str) -> str:
+        raise ConnectionError("no network")
+
+    for ask in (late, failing):
+        async with asyncio.TaskGroup() as tasks:
+            judge = example.LlmJudge(ask, tasks, Local(0.7))
+            assert judge.observe(SEEN).decision is Decision.HOLD
+            await asyncio.sleep(0.01)
+            assert judge.observe(replace(SEEN, elapsed_ms=700.0)).decision is Decision.INTERRUPT
