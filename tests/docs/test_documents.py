@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -106,6 +107,8 @@ def test_a_command_that_is_shown_exists(document: str, words: list[str]) -> None
             for word in rest:
                 if word.startswith("-"):
                     assert word.partition("=")[0] in {*options, "--help"}, document
+        case ["python", "-m", module, *_]:
+            assert importlib.util.find_spec(module), document
         case ["python", script, *_]:
             assert (REPO / script).is_file(), document
         case ["pre-commit", "install"]:
@@ -116,10 +119,19 @@ def test_a_command_that_is_shown_exists(document: str, words: list[str]) -> None
             pytest.fail(f"{document} shows {named(words)!r}, which nobody checks")
 
 
-@pytest.mark.parametrize("script", sorted({words[1] for _, words in commands() if words[0] == "python"}))
-def test_a_script_that_is_shown_explains_itself(script: str) -> None:
+def scripts() -> set[tuple[str, ...]]:
+    shown = {
+        tuple(words[1:3] if words[1] == "-m" else words[1:2])
+        for _, words in commands()
+        if words[0] == "python"
+    }
+    return {script for script in shown if script}
+
+
+@pytest.mark.parametrize("script", sorted(scripts()), ids=" ".join)
+def test_a_script_that_is_shown_explains_itself(script: tuple[str, ...]) -> None:
     run = subprocess.run(
-        [sys.executable, script, "--help"], cwd=REPO, capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, *script, "--help"], cwd=REPO, capture_output=True, text=True, timeout=50, check=False
     )
     assert run.returncode == 0, run.stderr
     assert "usage" in run.stdout.lower()
