@@ -186,11 +186,17 @@ class RoomEvents:
         self._capacity = capacity
         self._waiting: deque[Recorded] = deque()
         self._came = asyncio.Event()
+        self._full = False
         self._watch: Watch | None = None
 
     async def __aenter__(self) -> Self:
-        self._watch = await self._hub.watch(self._room, self._take, self._from_id)
-        self._from_id = self._watch.last_id
+        self._full = False
+        watch = await self._hub.watch(self._room, self._take, self._from_id)  # may hand over meanwhile
+        self._from_id = watch.last_id
+        if self._full:
+            watch.close()
+        else:
+            self._watch = watch
         return self
 
     async def __aexit__(
@@ -208,19 +214,20 @@ class RoomEvents:
 
     async def __anext__(self) -> Recorded:
         while not self._waiting:
+            self._came.clear()
             if self._watch is None:
                 await self.__aenter__()
-            self._came.clear()
             await self._came.wait()
         recorded = self._waiting.popleft()
         self._from_id = recorded.id
         return recorded
 
     def _take(self, recorded: Recorded) -> None:
-        if self._watch is None:
+        if self._full:
             return
         self._waiting.append(recorded)
         self._came.set()
-        if len(self._waiting) >= self._capacity:
+        self._full = len(self._waiting) >= self._capacity
+        if self._full and self._watch is not None:
             self._watch.close()
             self._watch = None

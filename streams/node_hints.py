@@ -152,6 +152,7 @@ class NodeHints:
             for stream in wanted - self._asked:  # one by one: a sharded command takes channels of one slot
                 self._asked.add(stream)
                 await getattr(self._pubsub, add)(stream)
+            end_if_cancelled()
             await self._changed.wait()
 
     async def _listen(self) -> None:
@@ -187,6 +188,7 @@ class NodeHints:
 
     async def _read(self) -> None:
         while True:
+            end_if_cancelled()
             await self._woken.wait()
             self._woken.clear()
             while self._due:

@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from streams import ConversationStream, StreamHub, events, keys
 from streams.connection import redis_client as client_of
 from streams.errors import StreamUnavailableError
+from streams.events import Recorded
+from streams.hub import RoomEvents, Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis.asyncio import Redis
 
-    from streams.events import Recorded
     from tests.restartable_redis import RestartableRedis
 
 
@@ -151,6 +154,35 @@ async def test_a_slow_consumer_with_a_full_queue_loses_nothing(redis_client: Red
                 if len(got) == 30:
                     break
     assert got == [str(number) for number in range(30)]
+
+
+class _HubThatHandsOverAtOnce:
+    """Hands over what follows before `watch` has returned, as a hub may whose reader is fast."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self._left = texts
+
+    async def watch(self, room: str, callback: Callable[[Recorded], None], from_id: str) -> Watch:
+        watch = Watch(cast("StreamHub", self), room, callback, from_id)
+        for number, text in enumerate(self._left, 1):
+            recorded = Recorded.model_construct(id=f"{number}-0", event=said(text))
+            watch.hand_over(recorded, (number, 0))
+        return watch
+
+    def forget(self, watch: Watch) -> None:
+        pass
+
+
+async def test_what_comes_while_a_watch_begins_is_not_lost() -> None:
+    texts = [str(number) for number in range(10)]
+    got: list[str] = []
+    hub = cast("StreamHub", _HubThatHandsOverAtOnce(texts))
+    async with asyncio.timeout(5), RoomEvents(hub, "lobby", "0-0", capacity=4) as entries:
+        async for recorded in entries:
+            got.append(cast("events.Transcript", recorded.event).text)
+            if len(got) == len(texts):
+                break
+    assert got == texts
 
 
 async def test_one_connection_is_blocked_whatever_the_number_of_rooms(real_redis: Redis) -> None:
