@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from streams.fresh_ids import new_request_id
 from swarm import floor_commands as fc
-from swarm.errors import NotPermittedError
+from swarm.errors import InvalidCommandError, NotPermittedError
+from swarm.floor_state import FloorSettings
 from swarm.participant import Participant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from swarm.floor_link import FloorLink
-    from swarm.floor_state import FloorSettings
 
 RequestOutcome = fc.Granted | fc.Queued | fc.Denied | fc.Ended
 
@@ -97,13 +99,23 @@ class Chair:
         """
         return await self._done(fc.Open(by=chair(by, "open the floor")))
 
-    async def configure(self, by: Participant, settings: FloorSettings) -> bool:
-        """Replace the room's settings, effective at once; False where they are the same.
+    async def configure(self, by: Participant, settings: FloorSettings | Mapping[str, int]) -> bool:
+        """Change the room's settings, effective at once; False where they are so already.
+
+        By name only those that change: the others stay, whoever changes them meanwhile. A `FloorSettings`
+        sets all of them.
 
         Raises:
             NotPermittedError: the role of `by` is not one of a chair.
+            InvalidCommandError: no setting is named, or one that there is not, or a value out of its bounds.
         """
-        return await self._done(fc.Configure(by=chair(by, "change settings"), settings=settings))
+        who = chair(by, "change settings")
+        named = settings.as_dict() if isinstance(settings, FloorSettings) else dict(settings)
+        try:
+            command = fc.Configure(by=who, settings=named)
+        except ValueError as error:
+            raise InvalidCommandError(command="Configure", what="settings") from error
+        return await self._done(command)
 
     async def _done(self, command: fc.Revoke | fc.Deny | fc.Mute | fc.Close | fc.Open | fc.Configure) -> bool:
         return isinstance((await self._link.send(command, command.by)).outcome, fc.Changed)

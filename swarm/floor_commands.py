@@ -18,11 +18,14 @@ from swarm.floor_answers import Outcome as Outcome  # noqa: TC001 - re-exported 
 from swarm.floor_answers import Queued as Queued
 from swarm.floor_answers import Stale as Stale
 from swarm.floor_answers import Unchanged as Unchanged
+from swarm.floor_state import check_settings
 from swarm.participant import Priority
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.events import Event
-    from swarm.floor_state import Floor, FloorSettings
+    from swarm.floor_state import Floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +146,19 @@ class Open:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configure:
-    """Replace the room's settings."""
+    """Change the room's settings that are named, at least one; the others stay as they are.
+
+    Raises:
+        ValueError: none is named, or one that there is not, or a value is outside its bounds.
+    """
 
     by: str
-    settings: FloorSettings
+    settings: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if not self.settings:
+            raise ValueError("name at least one setting")
+        check_settings(self.settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

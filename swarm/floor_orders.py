@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from streams import events as ev
@@ -120,11 +121,11 @@ class Orders(Requests):
         return Changed("opened", by)
 
     def configure(self, command: fc.Configure) -> fc.Outcome:
-        old, new = self.settings.as_dict(), command.settings.as_dict()
-        changed = {name: value for name, value in new.items() if value != old[name]}
+        old = self.settings.as_dict()
+        changed = {name: value for name, value in command.settings.items() if value != old[name]}
         if not changed:
             return Unchanged("settings")
-        self.settings = command.settings
+        self.settings = replace(self.settings, **changed)
         self.emit(ev.SettingsChanged(by=command.by, settings=changed))
         return Changed("configured", command.by)
 

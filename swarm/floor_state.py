@@ -43,6 +43,20 @@ IN_FRONT, FIRST_OF_ALL = 1, 2
 """Places before all who wait by priority: by a hand-over, a pre-emption or a return; and by the chair."""
 
 
+def check_settings(settings: Mapping[str, int]) -> None:
+    """Check settings by name: some of them, or all.
+
+    Raises:
+        ValueError: there is no such setting, or its value is outside its bounds (`BOUNDS`).
+    """
+    for name, value in settings.items():
+        if name not in BOUNDS:
+            raise ValueError(f"{name} is no setting of a floor")
+        low, high = BOUNDS[name]
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class FloorSettings:
     """Settings of one room's floor, shared by all processes. The first to use the floor sets them.
@@ -78,10 +92,7 @@ class FloorSettings:
     """How long an agent may be audible for an acknowledgement, without the floor. 0: not at all."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in BOUNDS.items():
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+        check_settings(self.as_dict())
 
     def as_dict(self) -> dict[str, int]:
         """Return the settings by name."""

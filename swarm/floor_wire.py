@@ -54,7 +54,7 @@ def encode_command(command: fc.Command) -> tuple[str, str]:
     for each in tokens:
         arguments[each] = str(getattr(command, each))
     if isinstance(command, fc.Configure):
-        arguments["settings"] = command.settings.as_dict()
+        arguments["settings"] = dict(command.settings)
     return name, _JSON.encode(arguments)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from redis.exceptions import RedisError
@@ -231,14 +230,13 @@ async def open_(floor: FloorClient, by: Participant) -> Answer:
 
 async def configure(floor: FloorClient, by: Participant, changes: dict[str, int]) -> Answer:
     """Change the named settings, or tell all of them where none is named."""
-    now = (await floor.status()).settings
+    changed = bool(changes) and await floor.configure(by, changes)
+    now = (await floor.status()).settings.as_dict()
     if not changes:
-        text = "\n".join(f"{name}={value}" for name, value in now.as_dict().items())
-        return Answer(text, fields={"changed": False, "settings": now.as_dict()})
-    wanted = replace(now, **changes)
-    changed = await floor.configure(by, wanted)
-    text = ", ".join(f"{name} is {value}" for name, value in changes.items())
-    return Answer(text, fields={"changed": changed, "settings": wanted.as_dict()})
+        text = "\n".join(f"{name}={value}" for name, value in now.items())
+    else:
+        text = ", ".join(f"{name} is {value}" for name, value in changes.items())
+    return Answer(text, fields={"changed": changed, "settings": now})
 
 
 async def grant(floor: FloorClient, by: Participant, heir: str, reason: str, *, now: bool) -> Answer:

@@ -35,13 +35,30 @@ local function is_kind(value)
   return value == 'agent' or value == 'person'
 end
 
+local function within(bound, given)
+  return type(given) == 'number' and given >= bound[1] and given <= bound[2] and given == math.floor(given)
+end
+
 local function is_settings(value)
   if type(value) ~= 'table' then
     return false
   end
   for name, bound in pairs(bounds()) do
-    local given = value[name]
-    if type(given) ~= 'number' or given < bound[1] or given > bound[2] or given ~= math.floor(given) then
+    if not within(bound, value[name]) then
+      return false
+    end
+  end
+  return true
+end
+
+-- Some settings, at least one.
+local function is_changes(value)
+  if type(value) ~= 'table' or next(value) == nil then
+    return false
+  end
+  local known = bounds()
+  for name, given in pairs(value) do
+    if not known[name] or not within(known[name], given) then
       return false
     end
   end
@@ -81,7 +98,7 @@ local function shape_of(command)
   elseif command == 'open' then
     return {by = is_name}
   elseif command == 'configure' then
-    return {by = is_name, settings = is_settings}
+    return {by = is_name, settings = is_changes}
   elseif command == 'deny' then
     return {by = is_name, participant = is_name, reason = is_text}
   elseif command == 'grant_to' then

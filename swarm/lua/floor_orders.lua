@@ -75,8 +75,7 @@ end
 
 function commands.configure()
   local changed, any = {}, false
-  for name in pairs(bounds()) do
-    local value = a.settings[name]
+  for name, value in pairs(a.settings) do
     if value ~= num(name) then
       changed[name], any = value, true
       set(name, value)

@@ -44,8 +44,8 @@ SAMPLES: dict[str, tuple[list[object], list[object]]] = {
     "flag": ([True, False], [0, "true", None]),
     "participant kind": (["agent", "person"], ["robot", "", 7, None]),
     "settings": (
-        [FloorSettings().as_dict()],
-        [{}, 7, None, {**FloorSettings().as_dict(), "lease_ms": 1}, {"lease_ms": 2_000}],
+        [FloorSettings().as_dict(), {"lease_ms": 2_000}],
+        [{}, 7, None, {**FloorSettings().as_dict(), "lease_ms": 1}, {"lease": 2_000}],
     ),
 }
 """Values that an argument of a kind may have, and some that it may not."""
@@ -176,7 +176,7 @@ def random_command(chance: Random, floor: Floor) -> fc.Command:
             case "participant_kind":
                 return "agent"
             case "settings":
-                return FloorSettings(backchannel_ms=chance.choice([0, 0, 300]), max_queue=2)
+                return {"backchannel_ms": chance.choice([0, 0, 300]), "max_queue": 2}
             case "sounding" | "tail_done" | "words" | "now" | "muted":
                 return chance.random() < 0.5
             case "reason":

@@ -11,7 +11,6 @@ from streams import keys
 from streams.codec import decode_entry
 from swarm import floor_commands as fc
 from swarm.floor_script import FloorScript, source
-from swarm.floor_state import FloorSettings
 from tests.swarm.floor_values import AGENTS, CLOCK, OBSERVERS, PEOPLE, ROOM, SMALL, TIMERS
 from tests.swarm.floor_values import START_US as START_US
 
@@ -245,9 +244,10 @@ class Names:
             case ("backchannel", who):
                 return fc.Backchannel(participant=somebody(who))
             case ("configure", grace_ms, age_step_ms, timed):
-                settings = SMALL.as_dict() | {"grace_ms": grace_ms, "age_step_ms": age_step_ms}
-                settings |= TIMERS if timed else {}
-                return fc.Configure(by="chair", settings=FloorSettings(**settings))
+                timers = TIMERS if timed else {name: SMALL.as_dict()[name] for name in TIMERS}
+                return fc.Configure(
+                    by="chair", settings={"grace_ms": grace_ms, "age_step_ms": age_step_ms, **timers}
+                )
             case _:
                 return fc.Tick()
 

@@ -16,6 +16,7 @@ from streams.connection import redis_client
 from streams.conversation_stream import ConversationStream
 from swarm import TalkingStick
 from swarm.commands import app
+from swarm.floor_cli import calls
 from swarm.floor_cli.commands import app as floor_app
 from swarm.floor_script import floor_keys, source
 from swarm.floor_state import FloorSettings
@@ -290,6 +291,19 @@ def test_the_floor_is_closed_and_opened(held: Floor) -> None:
     assert held.answer("open")["changed"]
     assert not held.answer("status")["closed"]
     assert not held.answer("open")["changed"]
+
+
+def test_two_that_set_at_once_do_not_undo_each_other(held: Floor) -> None:
+    async def at_once(stick: TalkingStick) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for changes in ({"max_queue": 2}, {"grace_ms": 250}, {"guard_ms": 50}):
+                tasks.create_task(calls.configure(stick, Participant("op", role="chair"), changes))
+
+    held.stick(at_once)
+    assert held.answer("set")["settings"] == {
+        **LONG.as_dict(),
+        **{"max_queue": 2, "grace_ms": 250, "guard_ms": 50},
+    }
 
 
 def test_settings_change_while_the_room_is_live(held: Floor) -> None:

@@ -30,7 +30,7 @@ def mute(who: str, *, muted: bool = True) -> fc.Mute:
 
 async def configured(room: Room, **changed: int) -> None:
     settings = FloorSettings(**{**SMALL.as_dict(), **changed})
-    assert isinstance(await room.do(fc.Configure(by="chair", settings=settings)), fc.Changed)
+    assert isinstance(await room.do(fc.Configure(by="chair", settings=settings.as_dict())), fc.Changed)
 
 
 async def test_a_waiting_request_is_denied_by_the_chair(room: Room) -> None:

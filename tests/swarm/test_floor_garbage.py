@@ -75,7 +75,7 @@ async def try_all(redis: Any, sent: list[tuple[str, str, str, str]]) -> None:
         assert reply[4] in OUTCOMES, reply
     floor = FloorScript(redis, ROOM, FloorSettings())
     await floor.run(fc.Open(by="chair"), "chair")
-    await floor.run(fc.Configure(by="chair", settings=FloorSettings()), "chair")
+    await floor.run(fc.Configure(by="chair", settings=FloorSettings().as_dict()), "chair")
     await floor.run(fc.Mute(by="chair", participant="zoe", muted=False), "chair")
     for person, entry in (await floor.read()).people.items():
         for observer in entry.observers:

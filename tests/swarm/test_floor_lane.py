@@ -26,7 +26,7 @@ def mute(who: str, *, muted: bool = True) -> fc.Mute:
 
 async def configured(room: Room, **changed: int) -> None:
     settings = FloorSettings(**{**SMALL.as_dict(), **changed})
-    assert isinstance(await room.do(fc.Configure(by="chair", settings=settings)), fc.Changed)
+    assert isinstance(await room.do(fc.Configure(by="chair", settings=settings.as_dict())), fc.Changed)
 
 
 async def test_an_acknowledgement_needs_no_floor_and_is_one_at_a_time(room: Room) -> None:

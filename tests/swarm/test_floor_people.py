@@ -192,7 +192,7 @@ async def test_new_settings_put_the_queue_in_a_new_order(room: Room) -> None:
     room.pass_ms(1_600)
     assert await room.ask("cleo", priority=1) == fc.Queued("cleo", "cleo-asks", 2)
     settings = FloorSettings(**{**SMALL.as_dict(), "age_step_ms": 60_000})
-    await room.do(fc.Configure(by="chair", settings=settings))
+    await room.do(fc.Configure(by="chair", settings=settings.as_dict()))
     assert await room.do(fc.Confirm(participant="cleo", request_id="cleo-asks")) == fc.Queued(
         "cleo", "cleo-asks", 1
     )

@@ -8,8 +8,6 @@ import pytest
 
 from streams import events as ev
 from swarm import floor_commands as fc
-from swarm.floor_state import FloorSettings
-from tests.swarm.floor_commands_made import SMALL
 
 if TYPE_CHECKING:
     from tests.swarm.floor_room import Room
@@ -47,7 +45,7 @@ async def test_what_may_not_preempt_waits(room: Room, why: str) -> None:
 
 
 async def test_grace_lets_the_holder_finish_and_renewals_do_not_stretch_it(room: Room) -> None:
-    settings = FloorSettings(**{**SMALL.as_dict(), "grace_ms": 300, "max_queue": 5})
+    settings = {"grace_ms": 300, "max_queue": 5}
     assert await room.do(fc.Configure(by="chair", settings=settings)) == fc.Changed("configured", "chair")
     assert room.events == [ev.SettingsChanged(by="chair", settings={"grace_ms": 300, "max_queue": 5})]
     assert await room.refused(fc.Configure(by="chair", settings=settings)) == fc.Unchanged("settings")
@@ -68,7 +66,7 @@ async def test_grace_lets_the_holder_finish_and_renewals_do_not_stretch_it(room:
 
 
 async def test_a_holder_that_finishes_within_the_grace_has_released(room: Room) -> None:
-    await room.do(fc.Configure(by="c", settings=FloorSettings(**{**SMALL.as_dict(), "grace_ms": 300})))
+    await room.do(fc.Configure(by="c", settings={"grace_ms": 300}))
     token = await room.hold("ada")
     await room.ask("cleo", priority=4, observed_token=token)
     await room.do(fc.Release(participant="ada", token=token))

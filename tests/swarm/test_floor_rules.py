@@ -8,7 +8,6 @@ import pytest
 
 from streams import events as ev
 from swarm import floor_commands as fc
-from swarm.floor_state import FloorSettings
 from tests.swarm.floor_commands_made import SMALL
 
 if TYPE_CHECKING:
@@ -84,8 +83,20 @@ async def test_requests_are_forgotten_after_two_minutes_but_never_while_they_wai
     assert "ada-asks" not in room.floor.requests
 
 
+async def test_a_change_of_one_setting_leaves_what_another_changed(room: Room) -> None:
+    await room.do(fc.Configure(by="chair", settings={"max_queue": 9}))
+    await room.do(fc.Configure(by="host", settings={"grace_ms": 300, "max_queue": 9}))
+    assert room.events == [ev.SettingsChanged(by="host", settings={"grace_ms": 300})]
+    await room.do(fc.Configure(by="chair", settings={"lease_ms": 900}))
+    changed = {"max_queue": 9, "grace_ms": 300, "lease_ms": 900}
+    assert room.floor.settings.as_dict() == {**SMALL.as_dict(), **changed}
+    for wrong in ({}, {"lease": 900}, {"lease_ms": 1}, {"lease_ms": True}):
+        with pytest.raises(ValueError, match=r"setting|whole number"):
+            fc.Configure(by="chair", settings=wrong)
+
+
 async def test_priority_is_worth_waiting_time_and_ties_go_by_arrival(room: Room) -> None:
-    await room.do(fc.Configure(by="chair", settings=FloorSettings(max_queue=9, age_step_ms=1_000)))
+    await room.do(fc.Configure(by="chair", settings={"max_queue": 9, "age_step_ms": 1_000}))
     token = await room.hold("ada")
     await room.ask("bob", priority=0)
     room.pass_ms(500)

@@ -22,7 +22,7 @@ def room(floor_room: Room) -> Room:
 
 async def set_up(room: Room, **changed: int) -> None:
     settings = FloorSettings(**{**SMALL.as_dict(), **changed})
-    assert isinstance(await room.do(fc.Configure(by="chair", settings=settings)), fc.Changed)
+    assert isinstance(await room.do(fc.Configure(by="chair", settings=settings.as_dict())), fc.Changed)
     assert room.events == [ev.SettingsChanged(by="chair", settings=changed)]
 
 

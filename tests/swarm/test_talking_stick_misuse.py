@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,6 +70,19 @@ async def test_settings_belong_to_the_room_and_change_while_live(stick: TalkingS
     assert (await stick.status()).settings == new
     async with stick.hold(ADA) as grant:
         assert grant.lease_ms == 900
+
+
+async def test_a_setting_is_changed_by_its_name_and_the_others_stay(stick: TalkingStick) -> None:
+    before = (await stick.status()).settings
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(stick.configure(HOST, {"lease_ms": 900}))
+        tasks.create_task(stick.configure(HOST, {"guard_ms": 50}))
+    assert (await stick.status()).settings == replace(before, lease_ms=900, guard_ms=50)
+    wrong: list[Any] = [{}, {"lease": 900}, {"lease_ms": 1}, {"lease_ms": "900"}]
+    for changes in wrong:
+        with pytest.raises(InvalidCommandError) as error:
+            await stick.configure(HOST, changes)
+        assert (error.value.command, error.value.what) == ("Configure", "settings")
 
 
 async def test_commands_with_a_foreign_token_are_typed_errors(stick: TalkingStick) -> None:
