@@ -167,8 +167,9 @@ class Grant:
         """Give the floor back, or hand it to the participant `to` without an idle gap.
 
         `tail_done` says that what was played has died away at the listeners; otherwise the next holder stays
-        silent for the room's guard. Returns False where the floor was not held any more, or Redis is away:
-        the lease then lapses by itself. The grant has ended in every case.
+        silent for the room's guard. Returns False where the floor was not held any more, or Redis did not
+        answer: it is told again beside the caller, until the lease has lapsed by itself. The grant has ended
+        in every case.
 
         Raises:
             streams.InvalidEventError: `to` is no name.

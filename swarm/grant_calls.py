@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from streams.connection import backoff_s, end_if_cancelled
 from streams.errors import StreamUnavailableError
 from swarm import floor_commands as fc
 from swarm.grant import Lost
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 CLEANUP_S = 1.0
 """Longest wait for the calls that tidy up."""
+MOST_APART_S = 0.25
+"""Longest wait before a release is tried again: meanwhile the floor idles."""
 
 
 class StickCalls:
@@ -42,10 +46,10 @@ class StickCalls:
             answer = await self._tidy(command)
         except StreamUnavailableError as error:
             logger.warning("swarm.release_failed", extra={"token": grant.token, "reason": error.reason})
+            self._release_beside(command, grant)
             return False
         except asyncio.CancelledError:
-            # The call may or may not have arrived: it is repeated, which changes nothing if it had.
-            self._spawning.see_through("release", lambda: self._tidy(command))
+            self._release_beside(command, grant)
             raise
         return isinstance(answer.outcome, fc.Changed)
 
@@ -55,7 +59,25 @@ class StickCalls:
             participant=grant.participant, token=grant.token, tail_done=False, reason="stick closed"
         )
         grant.end(Lost("stick closed"))
-        self._spawning.see_through("release", lambda: self._tidy(command))
+        self._release_beside(command, grant)
+
+    def _release_beside(self, command: fc.Release, grant: Grant) -> None:
+        """Release again beside the caller; where a call had arrived already, that changes nothing."""
+        self._spawning.see_through("release", lambda: self._until_answered(command, grant.lease_ms / 1000))
+
+    async def _until_answered(self, command: fc.Release, lease_s: float) -> None:
+        """Release until Redis answers, no longer than a lease: by then the floor is free without it."""
+        delays = backoff_s(longest_s=MOST_APART_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(lease_s):
+                while True:
+                    end_if_cancelled()
+                    try:
+                        await self._tidy(command)
+                    except StreamUnavailableError:
+                        await asyncio.sleep(next(delays))
+                    else:
+                        return
 
     async def _tidy(self, command: fc.Release) -> Answer:
         return await self._link.send(command, command.participant, limit_s=CLEANUP_S)

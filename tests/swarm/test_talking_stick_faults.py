@@ -12,6 +12,7 @@ import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
 from streams import events as ev
+from streams.connection import redis_client as client_of
 from streams.conversation_stream import ConversationStream
 from swarm import floor_commands as fc
 from swarm.floor_client import FloorState
@@ -20,6 +21,7 @@ from swarm.floor_state import FloorSettings
 from swarm.grant import Grant
 from swarm.participant import Participant
 from swarm.talking_stick import TalkingStick
+from tests.swarm.cut_wire import CutWire
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -174,6 +176,47 @@ async def test_leaving_while_redis_is_away_ends_in_time() -> None:
         server.connected = False
     assert time.monotonic() - started_s < 2
     server.connected = True
+    await redis.aclose()
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+async def test_a_release_whose_connection_is_lost_is_made_again_beside_the_caller(
+    real_redis: Redis, real_redis_url: str, arrives: bool
+) -> None:
+    async with (
+        CutWire(real_redis_url).laid() as wire,
+        TalkingStick(real_redis, ROOM, settings=PATIENT) as other,
+    ):
+        redis = client_of(wire.url)
+        async with TalkingStick(redis, ROOM, settings=PATIENT) as stick:
+            for times in (1, 3):
+                async with stick.hold(ADA) as grant:
+                    wire.cut("release", arrives=arrives, times=times)
+                    assert not await grant.release()
+                async with asyncio.timeout(2), other.hold(BOB) as next_grant:
+                    assert next_grant.token > grant.token
+                await stick._spawning.settle(2)
+            assert wire.cuts == 4
+        await redis.aclose()
+        released = [
+            each.token
+            for each in await ConversationStream(real_redis, ROOM).read()
+            if isinstance(each.event, ev.FloorReleased)
+        ]
+    assert len(released) == len(set(released)) == 4
+
+
+async def test_a_release_is_tried_no_longer_than_the_lease_may_last() -> None:
+    server = FakeServer()
+    redis = FakeAsyncRedis(server=server, decode_responses=True)
+    async with TalkingStick(redis, ROOM, settings=QUICK) as stick:
+        async with stick.hold(ADA) as grant:
+            server.connected = False
+            assert not await grant.release()
+            assert stick._spawning._loose_ends
+        await asyncio.sleep(QUICK.lease_ms / 1000 + 0.05)
+        assert not stick._spawning._loose_ends
+        server.connected = True
     await redis.aclose()
 
 
