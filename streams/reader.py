@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from streams import keys, rooms
 from streams.codec import text
 from streams.connection import backoff_s, block_ms, end_if_cancelled
+from streams.kept_connections import own_connection, packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +59,7 @@ class RoomsReader:
         self._control = (keys.hub_control(uuid.uuid4().hex), "0-0")
         self._opened: str | None = None
         self._blocked = False
+        self._own = own_connection(redis)
         self.alive_at_s: float | None = None
         """Monotonic time of Redis's last answer."""
 
@@ -65,7 +67,8 @@ class RoomsReader:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        pass
+        if self._own is not None:
+            await self._own.give_back()
 
     @property
     def cursors(self) -> dict[str, str]:
@@ -120,20 +123,19 @@ class RoomsReader:
         asked = dict(self._cursors)
         control_key, control_id = self._control
         by_key = {keys.stream(room): room for room in asked}
-        streams: dict[Any, Any] = {key: asked[room] for key, room in by_key.items()}
+        streams = {key: asked[room] for key, room in by_key.items()}
         streams[control_key] = control_id
         if self._opened is not None:
             streams[keys.ROOMS_OPENED] = self._opened
         self._blocked = wait_ms is not None
         try:
             async with asyncio.timeout((wait_ms or 0) / 1000 + _GRACE_S):
-                reply = await self._redis.xread(streams, count=max(20, _BATCH // len(streams)), block=wait_ms)
+                reply = await self._xread(streams, max(20, _BATCH // len(streams)), wait_ms)
         finally:
             self._blocked = False
         self.alive_at_s = self._clock()
         found: list[tuple[str, list[Entry]]] = []
-        for raw_key, raw_entries in cast("list[tuple[Any, list[tuple[Any, Any]]]]", reply or []):
-            key, entries = text(raw_key), [(text(entry_id), fields) for entry_id, fields in raw_entries]
+        for key, entries in reply:
             last_id = entries[-1][0]
             if key == control_key:
                 self._control = (control_key, last_id)
@@ -146,6 +148,21 @@ class RoomsReader:
                     self._cursors[room] = last_id
                     found.append((room, entries))
         return found
+
+    async def _xread(
+        self, streams: dict[str, str], count: int, wait_ms: int | None
+    ) -> list[tuple[str, list[Entry]]]:
+        if self._own is None or wait_ms is None:
+            client = cast("Any", self._redis)
+            reply: list[Any] = await client.xread(streams, count=count, block=wait_ms)
+            return [
+                (text(key), [(text(each), fields) for each, fields in found]) for key, found in reply or ()
+            ]
+        parts = ("XREAD", "COUNT", count, "BLOCK", wait_ms, "STREAMS", *streams, *streams.values())
+        command = b"*%d\r\n" % len(parts) + packed(self._own.encode, parts)
+        reply = await self._own.exchange(command)
+        by_key = cast("Any", reply.items() if isinstance(reply, dict) else reply or ())
+        return [(text(key), [_entry(*each) for each in found]) for key, found in by_key]
 
     def _take_in(self, entries: list[Entry]) -> None:
         for _, fields in entries:
@@ -162,3 +179,8 @@ class RoomsReader:
                 pipeline.xadd(key, {"set": "changed"}, maxlen=1, approximate=False)
                 pipeline.pexpire(key, _CONTROL_LIFE_MS)
                 await pipeline.execute()
+
+
+def _entry(entry_id: str | bytes, flat: list[Any]) -> Entry:
+    parts = iter(flat)
+    return text(entry_id), dict(zip(parts, parts, strict=True))

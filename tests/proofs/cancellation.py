@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from streams import keys
 from streams.connection import redis_client
+from streams.kept_connections import MOST_KEPT, shared_connections
 from swarm.floor_client import FloorState
 from swarm.floor_state import FloorSettings
 from swarm.participant import Participant
-from swarm.script_call import MOST_KEPT, _kept_for
 from swarm.talking_stick import TalkingStick
 from tests.proofs.proof import Progress, Proof, Size
 from tests.proofs.record_check import RecordCheck
@@ -92,7 +92,7 @@ async def _hold(stick: TalkingStick, redis: Redis, *, cold: bool) -> None:
 
 async def _hang_up(redis: Redis) -> None:
     """End the connections that nobody uses, those kept for calls too. Never gives up control."""
-    kept, pool = _kept_for(redis), cast("Any", redis.connection_pool)
+    kept, pool = shared_connections(redis), cast("Any", redis.connection_pool)
     assert kept is not None
     for connection in (*kept._idle, *pool._available_connections):
         await connection.disconnect(nowait=True)

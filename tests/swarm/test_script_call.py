@@ -10,7 +10,8 @@ from redis.exceptions import ConnectionError as LostConnectionError
 from redis.exceptions import ResponseError
 
 from streams.connection import redis_client as client_of
-from swarm.script_call import MOST_KEPT, ScriptCall
+from streams.kept_connections import MOST_KEPT
+from swarm.script_call import ScriptCall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
