@@ -181,7 +181,8 @@ class FloorClient(Chair):
     async def gone(self, participant: str | Participant) -> bool:
         """Say that a participant has died: its grant, its request and its speech are over.
 
-        For whoever finds that its heartbeat has stopped. False where it had nothing of the floor.
+        For whoever finds that its heartbeat has stopped. False where it had nothing of the floor, and where
+        it is alive: the roster heard of it within 7 s, or it renewed its grant within 5 s and half a lease.
         """
         command = fc.Gone(participant=identity_of(participant))
         return isinstance((await self._link.send(command, self._source)).outcome, fc.Changed)

@@ -192,7 +192,7 @@ class Mute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
-    """Say that a participant has died: what it had of the floor is over."""
+    """Say that a participant has died: what it had of the floor is over, unless it is known to be alive."""
 
     participant: str
 

@@ -50,6 +50,7 @@ class Draft:
         self.preempted = dict(floor.preempted)
         self.backchannel_by, self.backchannel_until_ms = floor.backchannel_by, floor.backchannel_until_ms
         self.idle_since_ms, self.session = floor.idle_since_ms, floor.session
+        self.heard_ms = floor.heard_ms
         self.events: list[tuple[ev.Event, int | None]] = []
 
     def floor(self) -> Floor:
@@ -69,6 +70,7 @@ class Draft:
             backchannel_by=self.backchannel_by,
             backchannel_until_ms=self.backchannel_until_ms,
             idle_since_ms=self.idle_since_ms,
+            heard_ms=self.heard_ms,
             session=self.session,
         )
 

@@ -9,7 +9,7 @@ from streams import events as ev
 from swarm import floor_commands as fc
 from swarm.floor_commands import Changed, Denied, Lent, Unchanged
 from swarm.floor_requests import Requests
-from swarm.floor_state import FIRST_OF_ALL, MAX_MUTED, Waiting
+from swarm.floor_state import FIRST_OF_ALL, MAX_MUTED, RENEWED_LATELY_MS, SILENT_AFTER_MS, Waiting
 from swarm.participant import Priority
 
 
@@ -142,9 +142,22 @@ class Orders(Requests):
         return Changed("muted" if command.muted else "unmuted", who)
 
     def gone(self, command: fc.Gone) -> fc.Outcome:
+        if self.is_alive(command.participant):
+            return Unchanged("alive")
         if not self.strip(command.participant, "", "gone"):
             return Unchanged("absent")
         return Changed("gone", command.participant)
+
+    def is_alive(self, who: str) -> bool:
+        """Return whether the roster heard of `who` lately, or it renewed its grant lately."""
+        heard_ms, hold = self.heard_ms.get(who), self.hold
+        if heard_ms is not None and abs(self.now_ms - heard_ms) <= SILENT_AFTER_MS:
+            return True
+        if hold is None or hold.participant != who or not hold.confirmed:
+            return False
+        # In a grace the deadline may be nearer than a lease: then this is earlier than the last renewal.
+        renewed_ms = hold.deadline_ms - hold.lease_ms
+        return self.now_ms - renewed_ms <= min(RENEWED_LATELY_MS, hold.lease_ms // 2)
 
     def strip(self, who: str, by: str, reason: str) -> bool:
         """Take from `who` whatever it has of the floor; False where that is nothing."""

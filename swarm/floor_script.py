@@ -41,6 +41,7 @@ def floor_keys(room: str) -> list[str]:
         keys.tokens(room),
         keys.requests(room),
         keys.request_ages(room),
+        keys.roster(room),
     ]
 
 
@@ -63,11 +64,11 @@ class FloorScript:
     async def read(self) -> Floor:
         """Return the state as it is kept: what fell due since the last command has not happened yet."""
         async with self._redis.pipeline(transaction=True) as pipe:
-            for key in (self._keys[2], self._keys[3], self._keys[5], self._keys[7]):
+            for key in (self._keys[2], self._keys[3], self._keys[5], self._keys[7], self._keys[9]):
                 pipe.hgetall(key)
             cast("Any", pipe).zrange(self._keys[8], 0, -1, withscores=True)
             pipe.hgetall(self._keys[6])
             pipe.hexists(self._keys[1], "session")
             found: list[Any] = await pipe.execute()
-        floor, queue, people, requests, ages, tokens, session = found
-        return decode_floor(floor, queue, people, requests, dict(ages), tokens, session=bool(session))
+        floor, queue, people, requests, roster, ages, tokens, session = found
+        return decode_floor(floor, queue, people, requests, dict(ages), tokens, roster, session=bool(session))

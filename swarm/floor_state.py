@@ -37,6 +37,11 @@ BOUNDS: dict[str, tuple[int, int]] = {
 """Of each setting: the least and the most that it may be."""
 MAX_MUTED = 256
 """Participants that can be muted at a time."""
+SILENT_AFTER_MS = 7_000
+"""Whoever is on the roster and was heard of within this is alive."""
+RENEWED_LATELY_MS = 5_000
+"""Who holds the floor and renewed within this, and within half of its lease, is alive too. An agent that the
+roster finds silent has not renewed for as long: that is SILENT_AFTER_MS less one heartbeat."""
 RESUMABLE = 16
 """Holders that were pre-empted and may still ask to be put back at the front."""
 IN_FRONT, FIRST_OF_ALL = 1, 2
@@ -197,5 +202,7 @@ class Floor:
     backchannel_until_ms: int = 0
     idle_since_ms: int = 0
     """Since when nobody held the floor, waited or spoke; 0 where somebody does, or the setting is off."""
+    heard_ms: Mapping[str, int] = field(default_factory=dict[str, int])
+    """When the roster last heard of each of its participants; the floor does not change it."""
     session: bool = False
     """Something was recorded since the room was closed last."""

@@ -120,6 +120,7 @@ def decode_floor(
     requests: Mapping[Any, Any],
     request_ages: Mapping[Any, float],
     tokens: Mapping[Any, Any],
+    roster: Mapping[Any, Any],
     *,
     session: bool,
 ) -> Floor:
@@ -169,6 +170,7 @@ def decode_floor(
         backchannel_by=f.get("backchannel_by", ""),
         backchannel_until_ms=number("backchannel_until_ms"),
         idle_since_ms=number("idle_since_ms"),
+        heard_ms={who: int(json.loads(entry)["seen_ms"]) for who, entry in _texts(roster).items()},
         session=session,
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from streams import events as ev
 from streams import keys, scripts
 from streams.vocabulary import ParticipantKind
+from swarm.floor_state import SILENT_AFTER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from streams.events import Recorded
 
+__all__ = ("HEARTBEAT_S", "SILENT_AFTER_MS", "Member", "Roster")
+
 HEARTBEAT_S = 2.0
-SILENT_AFTER_MS = 7_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@
 -- KEYS[7] swarm:{room}:tokens          hash  token -> participant
 -- KEYS[8] swarm:{room}:requests        hash  request_id -> {participant, by, state, token, reason}
 -- KEYS[9] swarm:{room}:request_ages    zset  request_id by its last change, ms
+-- KEYS[10] swarm:{room}:roster         hash  participant -> {seen_ms ...}; read only, roster.lua writes it
 -- ARGV    command, room, source, arguments (JSON object; tokens as strings), settings of a new room (JSON)
 --
 -- Returns {now_us, token, holder, due_ms ('' for none), outcome, ...}, all strings; the outcomes are

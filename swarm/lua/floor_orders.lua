@@ -1,5 +1,7 @@
 -- What the chair orders, what the dead leave, and the backchannel lane. Fifth part of the floor script.
 
+local SILENT_AFTER_MS, RENEWED_LATELY_MS = 7000, 5000
+
 function commands.revoke()
   if not holding() then
     return {'unchanged', 'idle'}
@@ -136,8 +138,24 @@ function commands.mute()
   return {'changed', a.muted and 'muted' or 'unmuted', who, '0'}
 end
 
+-- Whether the roster heard of who lately, or it renewed its grant lately.
+local function is_alive(who)
+  local member = KEYS[10] and redis.call('HGET', KEYS[10], who)
+  local heard_ms = member and cjson.decode(member).seen_ms
+  if heard_ms and math.abs(now - heard_ms) <= SILENT_AFTER_MS then
+    return true
+  elseif f.holder ~= who or f.confirmed ~= '1' then
+    return false
+  end
+  -- In a grace the deadline may be nearer than a lease: then this is earlier than the last renewal.
+  local lease_ms = num('hold_lease_ms')
+  return now - (num('deadline_ms') - lease_ms) <= math.min(RENEWED_LATELY_MS, math.floor(lease_ms / 2))
+end
+
 function commands.gone()
-  if not strip(a.participant, '', 'gone') then
+  if is_alive(a.participant) then
+    return {'unchanged', 'alive'}
+  elseif not strip(a.participant, '', 'gone') then
     return {'unchanged', 'absent'}
   end
   return {'changed', 'gone', a.participant, '0'}

@@ -17,13 +17,15 @@ from streams import events as ev
 from streams import keys
 from streams.conversation_stream import ConversationStream
 from streams.request_ids import KEPT_MS
+from streams.vocabulary import ParticipantKind
 from swarm import floor_commands as fc
 from swarm.floor import decide
 from swarm.floor_link import LONGEST_REASON
 from swarm.floor_script import FloorScript, floor_keys, source
-from swarm.floor_state import BOUNDS, Floor, FloorSettings
+from swarm.floor_state import BOUNDS, RENEWED_LATELY_MS, SILENT_AFTER_MS, Floor, FloorSettings
 from swarm.floor_wire import decode_reply, encode_command
 from swarm.holdings import RENEWALS_A_LEASE
+from swarm.roster import Roster
 from swarm.talking_stick import TalkingStick
 from swarm.waiters import JITTER_S, RECHECK_S
 
@@ -266,6 +268,10 @@ def test_the_numbers_of_the_rules_are_those_that_are_kept() -> None:
     assert f"up to {JITTER_S * 1000:.0f} ms at random" in rules
     assert f"it looks after {RECHECK_S:.0f} s" in rules
     assert f"remembered for {KEPT_MS // 1000} s" in rules
+    answers = section("### Answers")
+    assert f"heard of within {SILENT_AFTER_MS} ms" in answers
+    assert f"renewed within {RENEWED_LATELY_MS} ms" in answers
+    assert f"SILENT_AFTER_MS, RENEWED_LATELY_MS = {SILENT_AFTER_MS}, {RENEWED_LATELY_MS}\n" in SCRIPT
     assert "KEPT_MS, " in SCRIPT
     assert f" = {KEPT_MS}, " in SCRIPT
     node = (Path(__file__).parents[1] / "node" / "floor.mjs").read_text()
@@ -275,7 +281,8 @@ def test_the_numbers_of_the_rules_are_those_that_are_kept() -> None:
 
 
 def test_nothing_is_named_that_does_not_exist() -> None:
-    known = SCRIPT + (Path(__file__).parents[2] / "streams" / "events.py").read_text()
+    files = ("streams/events.py", "swarm/lua/roster.lua")
+    known = SCRIPT + "".join((Path(__file__).parents[2] / file).read_text() for file in files)
     for code in codes(re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)):
         if re.fullmatch(r"[A-Za-z_]+", code):
             assert re.search(rf"\b{code}\b", known), code
@@ -298,6 +305,7 @@ async def test_the_keys_hold_what_they_are_said_to_hold(real_redis: Redis) -> No
     script = FloorScript(real_redis, "r", settings)
     for command in COMMANDS:
         await script.run(command, "test")
+    await Roster(real_redis, "r").join("anna", ParticipantKind.AGENT, "host")
     preempting = fc.Preempt(person="paul", observer="p1", observed_token=0)
     token = int(await real_redis.hget(keys.floor("r"), "token") or 0)
     await script.run(fc.Preempt(person="paul", observer="p1", observed_token=token), "test")
@@ -321,7 +329,9 @@ async def test_the_keys_hold_what_they_are_said_to_hold(real_redis: Redis) -> No
     first = (await real_redis.xrange(keys.stream("r"), count=2))[1][1]
     events = section("## Events")
     assert set(first) | {"token"} == set(codes(events[: events.index("The\nscript")]))
-    assert {each.type for each in entries_found} <= {codes(row[0])[0] for row in rows("## Events", 3)}
+    assert {each.type for each in entries_found if each.source == "test"} <= {
+        codes(row[0])[0] for row in rows("## Events", 3)
+    }
 
 
 @pytest.mark.real

@@ -17,7 +17,7 @@ export function keysOf(room) {
   const own = (part) => `swarm:{${room}}:${part}`;
   return [
     `conversation_stream:{${room}}`, own('meta'), own('floor'), own('queue'), own('order'), own('people'),
-    own('tokens'), own('requests'), own('request_ages'),
+    own('tokens'), own('requests'), own('request_ages'), own('roster'),
   ];
 }
 

@@ -15,7 +15,7 @@ from swarm.floor import decide
 from swarm.floor_state import Floor
 from tests.proofs.proof import Progress, Proof, Size
 from tests.proofs.transitions import Transitions
-from tests.swarm.floor_commands_made import AGENTS, SMALL, START_US, ClockedFloor, Names, steps
+from tests.swarm.floor_commands_made import AGENTS, SMALL, START_US, ClockedFloor, Names, heartbeat, steps
 from tests.swarm.test_floor_invariants import check
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ async def both(redis: Redis, taken: list[tuple[tuple[Any, ...], int]], met: Tran
     floor, now_us = Floor(settings=SMALL), START_US
     for move, gap_us in taken:
         now_us += gap_us
+        floor = heartbeat(move, floor, now_us)
+        await script.heard(floor)
         command = names.command(move, floor, now_us)
         step = decide(floor, command, now_us)
         outcome, outlook = await script.at(now_us, command)

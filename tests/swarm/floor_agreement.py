@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarm.floor import decide
 from swarm.floor_state import Floor
-from tests.swarm.floor_commands_made import SMALL, START_US, ClockedFloor, Names
+from tests.swarm.floor_commands_made import SMALL, START_US, ClockedFloor, Names, heartbeat
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -17,6 +17,8 @@ async def agree(redis: Redis, taken: list[tuple[tuple[Any, ...], int]], text: st
     floor, now_us = Floor(settings=SMALL), START_US
     for move, gap_us in taken:
         now_us += gap_us
+        floor = heartbeat(move, floor, now_us)
+        await script.heard(floor)
         command = names.command(move, floor, now_us)
         step = decide(floor, command, now_us)
         outcome, outlook = await script.at(now_us, command)

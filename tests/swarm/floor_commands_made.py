@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from streams.events import Event
+    from swarm.floor_state import Floor
 
 agents = st.sampled_from(AGENTS)
 people = st.sampled_from(PEOPLE)
@@ -85,6 +88,7 @@ chairing = st.one_of(
     ),
     st.tuples(st.just("tick")),
     st.tuples(st.just("gone"), st.sampled_from(["holder", *AGENTS, *PEOPLE])),
+    st.tuples(st.just("heartbeat"), st.sampled_from(["holder", "waiting", *AGENTS])),
 )
 ordering = st.one_of(
     st.tuples(st.just("deny"), st.sampled_from(["waiting", *AGENTS])),
@@ -252,6 +256,18 @@ class Names:
                 return fc.Tick()
 
 
+def heartbeat(move: tuple[Any, ...], floor: Floor, now_us: int) -> Floor:
+    """Return the floor as it is once the roster has heard of somebody, where that is the move."""
+    match move:
+        case ("heartbeat", who):
+            holder = floor.hold.participant if floor.hold else AGENTS[1]
+            waiting = next(iter(floor.queue), AGENTS[0])
+            name = {"holder": holder, "waiting": waiting}.get(who, who)
+            return replace(floor, heard_ms={**floor.heard_ms, name: now_us // 1_000})
+        case _:
+            return floor
+
+
 class ClockedFloor:
     """The floor script, its clock replaced by one that the test sets; and what it wrote."""
 
@@ -264,6 +280,12 @@ class ClockedFloor:
         self._script = FloorScript(redis, ROOM, SMALL, text=text)
         self._last_id = "-"
         self.read = self._script.read
+
+    async def heard(self, floor: Floor) -> None:
+        """Have the roster as it is in `floor`."""
+        roster = {who: json.dumps({"seen_ms": seen_ms}) for who, seen_ms in floor.heard_ms.items()}
+        if roster:
+            await self._redis.hset(keys.roster(ROOM), mapping=roster)
 
     async def at(self, now_us: int, command: fc.Command) -> tuple[Any, ...]:
         seconds, us = divmod(now_us, 1_000_000)

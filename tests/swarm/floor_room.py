@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from swarm import floor_commands as fc
 from swarm.floor import decide
 from swarm.floor_state import Floor
-from tests.swarm.floor_commands_made import SMALL, START_US, ClockedFloor
+from tests.swarm.floor_commands_made import SMALL, START_US, ClockedFloor, heartbeat
 
 if TYPE_CHECKING:
     from streams import events as ev
@@ -24,6 +24,12 @@ class Room:
 
     def pass_ms(self, ms: int) -> None:
         self.now_us += ms * 1000
+
+    async def heartbeat(self, who: str) -> None:
+        """Have the roster hear of `who` now."""
+        self.floor = heartbeat(("heartbeat", who), self.floor, self.now_us)
+        if self.script is not None:
+            await self.script.heard(self.floor)
 
     async def do(self, command: fc.Command) -> fc.Outcome:
         self.now_us += 10

@@ -240,14 +240,51 @@ async def test_the_dead_leave_their_grant_their_place_and_their_speech(room: Roo
     assert room.events == [
         ev.FloorWithdrawn(participant="bob", request_id="bob-asks", reason="gone", position=1)
     ]
+    room.pass_ms(1_001)
     await room.do(fc.Gone(participant="ada"))
-    assert room.events[0] == ev.FloorRevoked(participant="ada", by="", held_ms=0, reason="gone")
+    assert room.events[0] == ev.FloorRevoked(participant="ada", by="", held_ms=1_001, reason="gone")
     assert room.holder == "cleo"
     assert await room.refused(fc.Gone(participant="ada")) == fc.Unchanged("absent")
     await room.do(fc.Revoke(by="chair"))
     await room.do(fc.PersonSpeaking(person="paul", observer="p1"))
     await room.do(fc.Gone(participant="paul"))
     assert room.types == ["FLOOR_RELEASED"]
+
+
+async def test_a_report_that_is_wrong_costs_a_live_participant_nothing(room: Room) -> None:
+    token = await room.hold("ada")
+    await room.ask("bob")
+    await room.heartbeat("bob")
+    for _ in range(4):  # whoever the roster does not know, and renews
+        room.pass_ms(900)
+        assert await room.refused(fc.Gone(participant="ada")) == fc.Unchanged("alive")
+        assert isinstance(await room.do(fc.Renew(participant="ada", token=token)), fc.Granted)
+    assert await room.refused(fc.Gone(participant="bob")) == fc.Unchanged("alive")
+    await room.do(fc.Release(participant="ada", token=token))
+    room.pass_ms(900)
+    assert await room.refused(fc.Gone(participant="bob")) == fc.Unchanged("alive")
+
+
+async def test_who_was_not_heard_of_for_too_long_is_gone(room: Room) -> None:
+    await configured(room, lease_ms=60_000)
+    await room.heartbeat("ada")
+    await room.heartbeat("bob")
+    await room.hold("ada")
+    await room.ask("bob")
+    room.pass_ms(6_900)
+    assert await room.refused(fc.Gone(participant="ada")) == fc.Unchanged("alive")
+    room.pass_ms(200)
+    assert await room.do(fc.Gone(participant="bob")) == fc.Changed("gone", "bob")
+    assert await room.do(fc.Gone(participant="ada")) == fc.Changed("gone", "ada")
+    room.now_us -= 60_000_000  # heard of in what is the future now: no sign of life
+    await room.hold("cleo")
+    await room.ask("bob", "again")
+    assert await room.do(fc.Gone(participant="bob")) == fc.Changed("gone", "bob")
+
+
+async def test_a_grant_that_was_not_taken_up_is_no_sign_of_life(room: Room) -> None:
+    await room.ask("host", "q", on_behalf_of="ada")
+    assert await room.do(fc.Gone(participant="ada")) == fc.Changed("gone", "ada")
 
 
 async def test_a_waiting_request_that_is_yielded_to_moves_and_the_record_says_from_where(room: Room) -> None:

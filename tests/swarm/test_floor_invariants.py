@@ -11,7 +11,7 @@ from streams import events as ev
 from swarm import floor_commands as fc
 from swarm.floor import decide
 from swarm.floor_state import MAX_PEOPLE, RESUMABLE, Floor
-from tests.swarm.floor_commands_made import SMALL, START_US, Names, steps
+from tests.swarm.floor_commands_made import SMALL, START_US, Names, heartbeat, steps
 
 seen: set[tuple[str, str]] = set()
 """Command and outcome, and for events that have one their reason."""
@@ -61,6 +61,7 @@ def run_all(taken: list[tuple[tuple[Any, ...], int]]) -> None:
     names, floor, now_us = Names(), Floor(settings=SMALL), START_US
     for move, gap_us in taken:
         now_us += gap_us
+        floor = heartbeat(move, floor, now_us)
         command = names.command(move, floor, now_us)
         step = decide(floor, command, now_us)
         check(floor, command, step, now_us)
@@ -116,7 +117,7 @@ OUTCOMES = {
         ("Mute", what)
         for what in ("Changed muted", "Changed unmuted", "Unchanged muted", "Unchanged not_muted")
     ),
-    *(("Gone", what) for what in ("Changed gone", "Unchanged absent")),
+    *(("Gone", what) for what in ("Changed gone", "Unchanged absent", "Unchanged alive")),
     *(("Backchannel", what) for what in ("Lent", *(f"Denied {why}" for why in NO_BACKCHANNEL))),
     *(("Request", what) for what in ("Denied muted", "in front")),
     *((command, "Unchanged muted") for command in ("PersonSpeaking", "Preempt")),

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from streams.vocabulary import ParticipantKind
 from swarm import floor_commands as fc
 from swarm.backchannel_right import BackchannelRight
 from swarm.errors import FloorDeniedError, NotPermittedError
 from swarm.floor_state import FloorSettings
 from swarm.participant import Participant, Priority
+from swarm.roster import Roster
 from swarm.talking_stick import TalkingStick
 
 if TYPE_CHECKING:
@@ -257,8 +259,14 @@ async def back(stick: TalkingStick, token: int, places: list[int]) -> None:
         assert grant.token > token
 
 
-async def test_the_dead_leave_the_floor(stick: TalkingStick, other: TalkingStick) -> None:
+async def test_the_dead_leave_the_floor(stick: TalkingStick, other: TalkingStick, real_redis: Redis) -> None:
+    roster = Roster(real_redis, stick.room)
+    await roster.join("bob", ParticipantKind.AGENT)
     async with stick.hold(ADA) as grant:
-        assert await other.gone(ADA)
-        assert (await lost_within(grant, 1.0)).reason == "gone"
+        await stick.request(BOB)
+        assert not await other.gone(ADA)  # it renews
+        assert not await other.gone(BOB)  # the roster heard of it
+        assert grant.valid()
+        await roster.leave("bob")
+        assert await other.gone(BOB)
     assert not await other.gone(ADA)
