@@ -24,6 +24,8 @@ class Asked:
     """Agents that were asked before, in vain."""
     token: int | None = None
     """Of the grant, once there is one."""
+    joined: str = ""
+    """The agent that waited already for what it asked itself: that is served for the turn."""
 
     @property
     def request_id(self) -> str:
@@ -53,14 +55,22 @@ class Answers:
             return None
         ours = entry.token is not None and entry.token == asked.token
         match entry.event:
-            case ev.FloorGranted(request_id=request_id) if request_id == asked.request_id:
-                self._asked = replace(asked, token=entry.token)
+            case ev.FloorGranted(participant=who, request_id=request_id) if (
+                request_id == asked.request_id or who == asked.joined
+            ):
+                self._asked = replace(asked, token=entry.token, joined="")
+            case ev.FloorWithdrawn(participant=who, request_id=request_id, reason="joined") if (
+                request_id == asked.request_id
+            ):
+                self._asked = replace(asked, joined=who)
             case ev.FloorExpired(participant=who) | ev.FloorRevoked(by="", participant=who) if ours:
                 return self._next(asked, who)
             case ev.FloorWithdrawn(participant=who, request_id=request_id, reason="gone") if (
-                request_id == asked.request_id
+                request_id == asked.request_id or who == asked.joined
             ):
                 return self._next(asked, who)
+            case ev.FloorWithdrawn(participant=who) | ev.FloorDenied(participant=who) if who == asked.joined:
+                self._asked = None  # it thought better of what it asked, or somebody decided otherwise
             case ev.FloorTaken() | ev.FloorReleased() | ev.FloorRevoked() if ours:
                 self._asked = None
             case _:

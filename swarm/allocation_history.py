@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from streams import events as ev
+from swarm.allocation_turns import turn_of
 
 if TYPE_CHECKING:
     from streams.events import Event
@@ -50,8 +51,8 @@ class History:
     def seen(self, event: Event, at_ms: int = 0) -> History:
         """Return the history after `event`, written at `at_ms` on Redis's clock."""
         match event:
-            case ev.FloorGranted(participant=who, request_id=request_id):
-                if not request_id.startswith(TURN_ID_PREFIX):
+            case ev.FloorGranted(participant=who, request_id=request_id, reason=reason):
+                if not request_id.startswith(TURN_ID_PREFIX) and not turn_of(reason):
                     return replace(self, last_holder=who)
                 others = tuple(each for each in self.answered if each != who)
                 return replace(self, last_holder=who, answered=(*others, who)[-_KEPT:])

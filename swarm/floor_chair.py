@@ -53,8 +53,9 @@ class Chair:
     ) -> RequestOutcome | fc.Unchanged:
         """Have `participant` served before all others; `now`: in the place of the holder, without a gap.
 
-        Like a request on its behalf: the grant comes out of its own `grants` or `wait_granted`. While people
-        speak it waits for them, also with `now`. `Unchanged("holds")` where it holds the floor already.
+        Like a request on its behalf: the grant comes out of its own `grants` or `wait_granted`. Where it
+        waits for what it asked itself, that is what is granted, and the answer names it. While people speak
+        it waits for them, also with `now`. `Unchanged("holds")` where it holds the floor already.
 
         Raises:
             NotPermittedError: the role of `by` is not one of a chair.

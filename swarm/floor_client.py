@@ -79,6 +79,9 @@ class FloorClient(Chair):
         is renewed; unless one of them takes it up in time, it lapses. With `observed_token` an URGENT request
         pre-empts an agent that was granted that token at a lower priority; a changed token pre-empts nobody.
         `resume_token` is what the participant lost when somebody pre-empted it: it is put at the front, once.
+
+        Where `on_behalf_of` waits for what it asked itself, that is served instead, in the better of both
+        places: the answer names it, and the request ends as withdrawn, "joined".
         """
         command = fc.Request(
             participant=participant.identity,

@@ -89,7 +89,7 @@ class Orders(Requests):
         denied = self.why_denied(who, must_wait=must_wait)
         if denied:
             return self.deny(command.request_id, of, denied)
-        waiting = self.replacing(
+        waiting, was = self.replacing(
             Waiting(
                 participant=who,
                 request_id=command.request_id,
@@ -97,11 +97,12 @@ class Orders(Requests):
                 arrived_us=self.next_arrival_us(),
                 front=FIRST_OF_ALL,
                 reason=command.reason,
-            )
+            ),
+            of,
         )
         if hold is not None and command.now:
             self.end_by_revoking(hold, command.by, command.reason, self.now_ms)
-        outcome = self.let_in(waiting, of, must_wait=must_wait)
+        outcome = self.let_in(waiting, of, was=was, must_wait=must_wait)
         self.serve()
         return outcome
 

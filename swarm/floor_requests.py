@@ -43,11 +43,11 @@ class Requests(Timers):
         preempted = hold if hold is not None and self.may_preempt(command, who, hold) else None
         grace_ms = self.settings.grace_ms if preempted is not None and preempted.confirmed else 0
         must_wait = not idle and (preempted is None or grace_ms > 0)
-        denied = self.why_denied(who, must_wait=must_wait)
+        denied, of = self.why_denied(who, must_wait=must_wait), (who, command.participant)
         if denied:
-            return self.deny(command.request_id, (who, command.participant), denied)
+            return self.deny(command.request_id, of, denied)
         resumes = self.resumes(command.resume_token, who)
-        waiting = self.replacing(
+        waiting, was = self.replacing(
             Waiting(
                 participant=who,
                 request_id=command.request_id,
@@ -55,13 +55,14 @@ class Requests(Timers):
                 arrived_us=self.next_arrival_us(),
                 front=IN_FRONT if preempted is not None or resumes else 0,
                 reason=command.reason,
-            )
+            ),
+            of,
         )
         if preempted is not None and grace_ms > 0:
             self.begin_revoking(preempted, who, grace_ms, command.reason)
         elif preempted is not None:
             self.end_by_preempting(preempted, who, command.reason, self.now_ms)
-        return self.let_in(waiting, (who, command.participant), must_wait=must_wait)
+        return self.let_in(waiting, of, was=was, must_wait=must_wait)
 
     def answered(self, request_id: str, who: str) -> fc.Outcome | None:
         """Return what a request gets that is known already, or that cannot be one."""
@@ -94,18 +95,50 @@ class Requests(Timers):
     def next_arrival_us(self) -> int:
         return max(self.now_us, self.arrived_us + 1)
 
-    def replacing(self, waiting: Waiting) -> Waiting:
-        """Withdraw what the participant waited for; its new request keeps the place."""
-        before = self.withdraw_waiting(waiting.participant, "replaced")
-        if before is None:
-            return waiting
-        return replace(waiting, arrived_us=before.arrived_us, front=max(waiting.front, before.front))
+    def replacing(self, waiting: Waiting, of: tuple[str, str]) -> tuple[Waiting, int | None]:
+        """Withdraw what the participant waited for; its new request keeps the place.
 
-    def let_in(self, waiting: Waiting, of: tuple[str, str], *, must_wait: bool) -> fc.Outcome:
-        """Queue a request or grant it; `of` is its participant and who asked."""
-        if must_wait:
+        What it asked for itself and somebody may await stays, and is served instead of what another asks for
+        it: that one's request joins it. Then its position so far is returned too.
+        """
+        before = self.queue.get(waiting.participant)
+        if before is not None and of[0] != of[1] and self.requests[before.request_id].by == of[0]:
+            return self.joined_by(waiting, before, of)
+        self.withdraw_waiting(waiting.participant, "replaced")
+        if before is None:
+            return waiting, None
+        kept = replace(waiting, arrived_us=before.arrived_us, front=max(waiting.front, before.front))
+        return kept, None
+
+    def joined_by(self, waiting: Waiting, own: Waiting, of: tuple[str, str]) -> tuple[Waiting, int]:
+        was = self.position(own.participant)
+        self.note(waiting.request_id, "withdrawn", reason="joined", of=of)
+        self.emit(ev.FloorWithdrawn(participant=of[0], request_id=waiting.request_id, reason="joined"))
+        own = self.queue[own.participant] = replace(
+            own,
+            priority=max(own.priority, waiting.priority),
+            front=max(own.front, waiting.front),
+            reason=waiting.reason or own.reason,
+        )
+        return own, was
+
+    def let_in(
+        self, waiting: Waiting, of: tuple[str, str], *, was: int | None, must_wait: bool
+    ) -> fc.Outcome:
+        """Queue a request or grant it.
+
+        `of` is its participant and who asked; `was` its position where it waited before, as its own.
+        """
+        who = waiting.participant
+        if must_wait and was is None:
             return self.enqueue(waiting, of)
-        self.grant(waiting, confirmed=of[0] == of[1], of=of)
+        if must_wait:
+            position = self.position(who)
+            if position != was:
+                self.tell_place(waiting, was)
+            return Queued(who, waiting.request_id, position)
+        self.queue.pop(who, None)
+        self.grant(waiting, confirmed=of[0] == of[1], position=was, of=of if was is None else None)
         return self.state_of(waiting.request_id, self.requests[waiting.request_id])
 
     def may_preempt(self, command: fc.Request, who: str, hold: Hold) -> bool:

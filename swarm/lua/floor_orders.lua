@@ -44,14 +44,14 @@ function commands.grant_to()
   if denied then
     return deny(a.request_id, who, a.by, denied)
   end
-  local entry = replacing(who, {
+  local entry, was = replacing(who, {
     request_id = a.request_id, priority = HIGH, reason = a.reason, arrived_us = whole(next_arrival_us()),
     front = FIRST_OF_ALL,
-  })
+  }, a.by)
   if holding() and a.now then
     end_by_revoking(a.by, a.reason, now)
   end
-  local outcome = let_in(who, entry, a.by, must_wait)
+  local outcome = let_in(who, entry, a.by, was, must_wait)
   serve()
   return outcome
 end

@@ -131,8 +131,25 @@ local function resumes(token, who)
   return true
 end
 
--- Withdraw what the participant waited for; its new request keeps the place.
-local function replacing(who, entry)
+local function joined_by(who, entry, own, by)
+  local was = tonumber(position_of(who))
+  note(entry.request_id, 'withdrawn', '0', 'joined', who, by)
+  emit('FLOOR_WITHDRAWN', {participant = who, request_id = entry.request_id, reason = 'joined'})
+  own.priority, own.front = math.max(own.priority, entry.priority), math.max(own.front, entry.front)
+  own.reason = entry.reason ~= '' and entry.reason or own.reason
+  put_waiting(who, own)
+  return own, was
+end
+
+-- Withdraw what the participant waited for; its new request keeps the place. What it asked for itself and
+-- somebody may await stays, and is served instead of what another asks for it: that one's request joins it.
+-- Then its position so far is returned too.
+local function replacing(who, entry, by)
+  local own = who ~= by and waiting_of(who)
+  local known = own and remembered(own.request_id)
+  if known and known.by == who then
+    return joined_by(who, entry, own, by)
+  end
   local before = withdraw_waiting(who, 'replaced')
   if before then
     entry.arrived_us, entry.front = before.arrived_us, math.max(entry.front, before.front)
@@ -140,11 +157,21 @@ local function replacing(who, entry)
   return entry
 end
 
-local function let_in(who, entry, by, must_wait)
-  if must_wait then
+-- was: its position where it waited before, as its own.
+local function let_in(who, entry, by, was, must_wait)
+  if must_wait and not was then
     return enqueue(who, entry, by)
+  elseif must_wait then
+    local position = position_of(who)
+    if tonumber(position) ~= was then
+      tell_place(who, entry, was)
+    end
+    return {'queued', who, entry.request_id, position}
   end
-  grant(who, entry, who == by, nil, by)
+  if was then
+    take_waiting(who)
+  end
+  grant(who, entry, who == by, was, not was and by or nil)
   return granted()
 end
 
@@ -165,16 +192,16 @@ function commands.request()
   if denied then
     return deny(a.request_id, who, a.participant, denied)
   end
-  local entry = replacing(who, {
+  local entry, was = replacing(who, {
     request_id = a.request_id, priority = a.priority, reason = a.reason, arrived_us = whole(next_arrival_us()),
     front = (resumes(a.resume_token, who) or preempts) and IN_FRONT or 0,
-  })
+  }, a.participant)
   if preempts and grace_ms > 0 then
     begin_revoking(who, grace_ms, a.reason)
   elseif preempts then
     end_by_preempting(who, a.reason, now)
   end
-  return let_in(who, entry, a.participant, must_wait)
+  return let_in(who, entry, a.participant, was, must_wait)
 end
 
 function commands.confirm()

@@ -25,6 +25,7 @@ REQUEST: frozenset[tuple[str, str]] = frozenset(
         ("pending", "queued"),
         ("pending", "granted"),
         ("pending", "denied"),
+        ("pending", "withdrawn"),
         ("queued", "granted"),
         ("queued", "withdrawn"),
         ("granted", "released"),

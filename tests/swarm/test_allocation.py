@@ -197,6 +197,8 @@ def test_only_answers_to_turns_count_as_such() -> None:
     history = History().seen(granted("ada")).seen(granted("linus", "1-x")).seen(granted("ada"))
     assert (history.answered, history.last_holder) == (("ada",), "ada")
     assert history.seen(granted("linus", "1-x")).last_holder == "linus"
+    own = granted("linus", "1-x").model_copy(update={"reason": "answer to anna (addressed)"})
+    assert history.seen(own).answered == ("ada", "linus"), "it waited already, and was chosen"
 
 
 def test_a_hand_made_request_for_another_is_a_chairs_choice_and_a_turns_or_a_hand_over_is_none() -> None:

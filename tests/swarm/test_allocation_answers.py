@@ -13,6 +13,7 @@ from swarm.speech_notes import Turn
 
 TURN = Turn("s1", "ada", "hello", 1, 2)
 GRANTED = ev.FloorGranted(participant="otto", request_id="turn:s1", lease_ms=1, waited_ms=0)
+OWN = GRANTED.model_copy(update={"request_id": "own"})
 TAKEN = ev.FloorTaken(participant="otto")
 EXPIRED = ev.FloorExpired(participant="otto", held_ms=1, due_ms=1, reason="take_up")
 RELEASED = ev.FloorReleased(participant="otto", held_ms=1)
@@ -22,8 +23,8 @@ def revoked(by: str, reason: str) -> ev.FloorRevoked:
     return ev.FloorRevoked(participant="otto", by=by, held_ms=1, reason=reason)
 
 
-def withdrawn(reason: str) -> ev.FloorWithdrawn:
-    return ev.FloorWithdrawn(participant="otto", request_id="turn:s1", reason=reason)
+def withdrawn(reason: str, request_id: str = "turn:s1") -> ev.FloorWithdrawn:
+    return ev.FloorWithdrawn(participant="otto", request_id=request_id, reason=reason)
 
 
 def entry(event: Event, token: int | None) -> Recorded:
@@ -44,6 +45,8 @@ def lost_after(*events: tuple[Event, int | None]) -> list[Asked]:
         ((GRANTED, 7), (revoked("", "gone"), 7)),
         ((GRANTED, 7), (revoked("", "silent"), 7)),
         ((withdrawn("gone"), None),),
+        ((withdrawn("joined"), None), (OWN, 7), (EXPIRED, 7)),
+        ((withdrawn("joined"), None), (withdrawn("gone", "own"), None)),
         ((GRANTED, 7), (TAKEN, 6), (EXPIRED, 7), (EXPIRED, 7)),
     ],
 )
@@ -63,6 +66,8 @@ def test_who_never_spoke_is_replaced_once(events: tuple[tuple[Event, int | None]
         ((EXPIRED, 7),),
         ((EXPIRED, None),),
         ((withdrawn("replaced"), None),),
+        ((OWN, 7), (EXPIRED, 7)),
+        ((withdrawn("joined"), None), (withdrawn("", "own"), None), (OWN, 7), (EXPIRED, 7)),
     ],
 )
 def test_who_was_heard_or_cut_off_or_is_somebody_else_is_not_replaced(

@@ -251,6 +251,52 @@ async def test_the_dead_leave_their_grant_their_place_and_their_speech(room: Roo
     assert room.types == ["FLOOR_RELEASED"]
 
 
+async def test_who_waits_already_is_granted_what_it_asked_itself_when_it_is_chosen(room: Room) -> None:
+    await configured(room, max_queue=9)
+    token = await room.hold("ada")
+    for who in ("bob", "cleo", "dora"):
+        await room.ask(who)
+    assert await room.do(give("dora")) == fc.Queued("dora", "dora-asks", 1)
+    assert room.events[1:] == [
+        ev.FloorWithdrawn(participant="dora", request_id="given", reason="joined"),
+        ev.FloorQueued(participant="dora", priority=3, request_id="dora-asks", position=1, was=3),
+    ]
+    assert await room.refused(give("dora")) == fc.Ended("dora", "given", "withdrawn", 0, "joined")
+    assert await room.do(give("dora", "once-more")) == fc.Queued("dora", "dora-asks", 1)
+    assert room.types == ["FLOOR_REQUESTED", "FLOOR_WITHDRAWN"]
+    await room.do(fc.Release(participant="ada", token=token))
+    granted = await room.do(fc.Confirm(participant="dora", request_id="dora-asks"))
+    assert isinstance(granted, fc.Granted)
+    assert (granted.participant, granted.reason) == ("dora", "your turn")
+    at_once = await room.do(give("cleo", "at-once", now=True))
+    assert isinstance(at_once, fc.Granted)
+    assert (at_once.request_id, at_once.confirmed) == ("cleo-asks", False)
+    assert room.types == ["FLOOR_REQUESTED", "FLOOR_WITHDRAWN", "FLOOR_REVOKED", "FLOOR_GRANTED"]
+    assert isinstance(room.events[-1], ev.FloorGranted)
+    assert room.events[-1].position == 2
+    assert await room.do(fc.Confirm(participant="bob", request_id="bob-asks")) == fc.Queued(
+        "bob", "bob-asks", 1
+    )
+
+
+async def test_who_is_asked_for_by_another_is_granted_what_it_asked_itself(room: Room) -> None:
+    await configured(room, max_queue=9)
+    token = await room.hold("ada")
+    await room.ask("bob", priority=1, reason="an idea")
+    await room.ask("cleo", priority=2)
+    turn = await room.ask("host", "turn:1", on_behalf_of="bob", priority=3)
+    assert turn == fc.Queued("bob", "bob-asks", 1)
+    assert room.floor.queue["bob"].reason == "an idea"
+    await room.ask("host", "turn:2", on_behalf_of="dora")
+    second = await room.ask("host", "turn:3", on_behalf_of="dora")  # nobody asked for this by itself
+    assert second == fc.Queued("dora", "turn:3", 3)
+    urgent = await room.ask("host", "now", on_behalf_of="cleo", priority=4, observed_token=token)
+    assert isinstance(urgent, fc.Granted)
+    assert urgent.request_id == "cleo-asks"
+    await room.do(fc.Withdraw(participant="cleo", request_id="cleo-asks"))
+    assert room.holder == "bob"
+
+
 async def test_a_report_that_is_wrong_costs_a_live_participant_nothing(room: Room) -> None:
     token = await room.hold("ada")
     await room.ask("bob")

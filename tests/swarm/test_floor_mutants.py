@@ -40,6 +40,11 @@ MUTANTS = {
         "entry.arrived_us, entry.front = before.arrived_us",
         "entry.arrived_us, entry.front = entry.arrived_us",
     ),
+    "own request lost": ("if known and known.by == who then", "if false then"),
+    "joined unseen": ("if tonumber(position) ~= was then", "if false then"),
+    "the living are gone": ("math.abs(now - heard_ms) <= SILENT_AFTER_MS", "false"),
+    "heard of for ever": ("math.abs(now - heard_ms) <= SILENT_AFTER_MS", "true"),
+    "renewals unseen": ("now - (num('deadline_ms') - lease_ms) <= math", "now <= math"),
     "front lost": ("math.max(entry.front, before.front)", "entry.front"),
     "guard for the silent": ("if audible_until_ms and f.confirmed == '1' then", "if audible_until_ms then"),
     "clock set back": (

@@ -259,6 +259,30 @@ async def back(stick: TalkingStick, token: int, places: list[int]) -> None:
         assert grant.token > token
 
 
+@pytest.mark.parametrize("chosen", ["by the chair", "for a turn"])
+async def test_who_awaits_the_floor_gets_it_when_it_is_chosen(
+    stick: TalkingStick, other: TalkingStick, chosen: str
+) -> None:
+    places: list[int] = []
+
+    async def wait() -> None:
+        async with stick.hold(BOB, on_position=places.append, timeout_s=2) as grant:
+            assert grant.reason == "you know"
+            assert grant.valid()
+
+    async with stick.hold(ADA), asyncio.TaskGroup() as tasks:
+        await stick.request(CLEO)
+        tasks.create_task(wait())
+        await until(lambda: places == [2])
+        if chosen == "by the chair":
+            found = await other.grant_to(HOST, BOB, reason="you know", now=True)
+        else:
+            found = await other.request(HOST, on_behalf_of=BOB, priority=Priority.HIGH, reason="you know")
+            await other.revoke(HOST)
+        assert isinstance(found, fc.Granted | fc.Queued)
+        assert found.participant == "bob"
+
+
 async def test_the_dead_leave_the_floor(stick: TalkingStick, other: TalkingStick, real_redis: Redis) -> None:
     roster = Roster(real_redis, stick.room)
     await roster.join("bob", ParticipantKind.AGENT)
