@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 def decide(floor: Floor, command: fc.Command, now_us: int) -> Step:
     """Return what `command` leads to at `now_us`. Never raises, whatever the command names."""
     draft = _Commands(floor, now_us)
-    draft.settle()
+    # A chair's choice decides who follows a holder whose time ran out just now: it serves by itself.
+    draft.settle(serving=not isinstance(command, fc.GrantTo))
     outcome = draft.answer(command)
     draft.note_idleness()
     after = draft.floor()

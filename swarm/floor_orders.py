@@ -70,9 +70,10 @@ class Orders(Requests):
 
     def grant_to(self, command: fc.GrantTo) -> fc.Outcome:
         who, hold = command.participant, self.hold
-        answered = self.answered(command.request_id, who)
-        if answered is not None:
-            return answered
+        known = self.answered(command.request_id, who)
+        if known is not None:
+            self.serve()
+            return self.answered(command.request_id, who) or known
         if hold is not None and hold.participant == who:
             return Unchanged("holds")
         self.emit(
@@ -88,6 +89,7 @@ class Orders(Requests):
         of = (who, command.by)
         denied = self.why_denied(who, must_wait=must_wait)
         if denied:
+            self.serve()
             return self.deny(command.request_id, of, denied)
         waiting, was = self.replacing(
             Waiting(

@@ -50,7 +50,7 @@ def silence_due_ms(hold: Hold, settings: FloorSettings) -> int | None:
 class Timers(Draft):
     """Lets what is due happen."""
 
-    def settle(self) -> None:
+    def settle(self, *, serving: bool) -> None:
         self.distrust_the_future()
         for who, person in sorted(self.people.items(), key=lambda item: item[0].encode()):
             self.lapse_person(who, person)
@@ -58,7 +58,8 @@ class Timers(Draft):
             self.end_backchannel()
         if self.hold is not None:
             self.lapse_hold(self.hold)
-        self.serve()
+        if serving:
+            self.serve()
         self.close_if_idle()
 
     def distrust_the_future(self) -> None:

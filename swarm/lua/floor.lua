@@ -143,7 +143,8 @@ function commands.tick()
   return {'unchanged', 'tick'}
 end
 
-settle()
+-- A chair's choice decides who follows a holder whose time ran out just now: it serves by itself.
+settle(ARGV[1] ~= 'grant_to')
 local outcome = commands[ARGV[1]]()
 note_idleness()
 for who in pairs(people_changed) do

@@ -30,9 +30,9 @@ end
 
 function commands.grant_to()
   local who = a.participant
-  local known = answered(a.request_id, who)
-  if known then
-    return known
+  if answered(a.request_id, who) then
+    serve()
+    return answered(a.request_id, who)
   elseif f.holder == who then
     return {'unchanged', 'holds'}
   end
@@ -42,6 +42,7 @@ function commands.grant_to()
   local must_wait = anybody_speaks() or (holding() and not a.now)
   local denied = why_denied(who, must_wait)
   if denied then
+    serve()
     return deny(a.request_id, who, a.by, denied)
   end
   local entry, was = replacing(who, {

@@ -142,7 +142,7 @@ local function note_idleness()
   end
 end
 
-local function settle()
+local function settle(serving)
   distrust_the_future()
   for _, who in ipairs(identities()) do
     lapse_person(who, people[who])
@@ -153,7 +153,9 @@ local function settle()
   if holding() then
     lapse_hold()
   end
-  serve()
+  if serving then
+    serve()
+  end
   close_if_idle()
 end
 

@@ -279,6 +279,76 @@ async def test_who_waits_already_is_granted_what_it_asked_itself_when_it_is_chos
     )
 
 
+@pytest.mark.parametrize("limit", ["max_turn", "silent", "lease", "take_up", "grace"])
+@pytest.mark.parametrize("now", [False, True])
+async def test_the_chair_s_choice_follows_a_holder_whose_time_runs_out_in_the_same_moment(
+    room: Room, limit: str, now: bool
+) -> None:
+    await configured(room, max_queue=9, max_turn_ms=1_500, silent_ms=2_000, lease_ms=2_500)
+    if limit == "take_up":
+        await room.ask("host", on_behalf_of="ada")
+    else:
+        await room.hold("ada")
+        if limit in ("max_turn", "grace"):
+            await room.do(fc.Take(participant="ada", token=room.floor.token))
+    await room.ask("bob")
+    await room.ask("cleo")
+    if limit == "grace":
+        await configured(room, max_queue=9, max_turn_ms=1_500, grace_ms=300, lease_ms=2_500)
+        room.pass_ms(1_500)
+        await room.do(fc.Tick())
+        assert room.types == ["FLOOR_REVOKING"]
+        room.pass_ms(300)
+    else:
+        if limit == "silent":
+            room.pass_ms(1_000)
+            await room.do(fc.Renew(participant="ada", token=room.floor.token))
+        room.pass_ms({"max_turn": 1_500, "silent": 1_500, "lease": 2_500, "take_up": 1_000}[limit])
+    given = await room.do(give("dora", now=now))
+    assert isinstance(given, fc.Granted)
+    assert (given.participant, given.request_id) == ("dora", "given")
+    ended = "FLOOR_EXPIRED" if limit in ("lease", "take_up") else "FLOOR_REVOKED"
+    assert room.types == [ended, "FLOOR_REQUESTED", "FLOOR_GRANTED"]
+    assert await room.do(fc.Confirm(participant="bob", request_id="bob-asks")) == fc.Queued(
+        "bob", "bob-asks", 1
+    )
+
+
+async def test_a_turn_that_is_to_end_in_the_same_moment_as_the_chair_chooses_gets_its_grace(
+    room: Room,
+) -> None:
+    await configured(room, max_queue=9, max_turn_ms=1_500, grace_ms=300)
+    token = await room.hold("ada")
+    await room.do(fc.Take(participant="ada", token=token))
+    await room.ask("bob")
+    room.pass_ms(1_500)
+    assert await room.do(give("dora")) == fc.Queued("dora", "given", 1)
+    assert room.types == ["FLOOR_REVOKING", "FLOOR_REQUESTED", "FLOOR_QUEUED"]
+    room.pass_ms(300)
+    await room.do(fc.Tick())
+    assert room.holder == "dora"
+
+
+@pytest.mark.parametrize("why", ["known", "closed", "muted", "impossible"])
+async def test_where_the_chair_s_choice_is_refused_the_next_follows_all_the_same(
+    room: Room, why: str
+) -> None:
+    await configured(room, max_queue=9, max_turn_ms=1_500)
+    token = await room.hold("ada")
+    await room.do(fc.Take(participant="ada", token=token))
+    await room.ask("bob")
+    if why == "muted":
+        await room.do(mute("dora"))
+    elif why == "closed":
+        await room.do(fc.Close(by="chair"))
+    elif why == "known":
+        await room.ask("dora", "given")
+    room.pass_ms(1_500)
+    outcome = await room.do(give("dora", "yield:7" if why == "impossible" else "given"))
+    assert type(outcome) is {"known": fc.Queued, "impossible": fc.Invalid}.get(why, fc.Denied)
+    assert room.holder == (None if why == "closed" else "bob")
+
+
 async def test_who_is_asked_for_by_another_is_granted_what_it_asked_itself(room: Room) -> None:
     await configured(room, max_queue=9)
     token = await room.hold("ada")
