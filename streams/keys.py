@@ -22,14 +22,18 @@ RELAY_LEASE = "{conversation_stream}:relay:lease"
 RELAY_CURSORS = "{conversation_stream}:relay:cursors"
 """Hash room to the id of the last entry that was relayed. In the slot of ALL_ROOMS_STREAM."""
 
-_NAME = re.compile(r"[^\s{}\x00-\x1f]{1,128}")
+NAME_CHARACTER = r"[^\x00-\x20\x7f{}\ud800-\udfff]"
+"""Pattern of a character that a name or a request id may hold: the floor's script draws the same line."""
+
+_NAME = re.compile(NAME_CHARACTER + "{1,128}")
 
 
 def checked_name(name: str, what: str) -> str:
     """Return `name` if it can be a room, participant or source name.
 
     Raises:
-        InvalidEventError: empty, over 128 characters, or holding white space, control characters or braces.
+        InvalidEventError: empty, over 128 characters, or holding white space or control characters of ASCII,
+            braces, or half a surrogate pair.
     """
     if not _NAME.fullmatch(name):
         raise InvalidEventError(f"{what} {name[:40]!r}: 1 to 128 characters, no white space, no braces")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LONGEST_REASON = 500
 _NAMES = ("participant", "on_behalf_of", "to", "by", "person", "observer")
+_MAY_BE_EMPTY = ("on_behalf_of", "to")
 _T = TypeVar("_T")
 
 
@@ -132,7 +133,7 @@ def _check(command: fc.Command, by: str) -> None:
     names, has_request_id, has_reason = _checked_fields(type(command))
     for field in names:
         name = getattr(command, field)
-        if name:
+        if name or field not in _MAY_BE_EMPTY:
             checked_name(name, field)
     if has_request_id:
         checked_request_id(cast("fc.Request", command).request_id)

@@ -11,8 +11,20 @@ local function bounds()
   }
 end
 
+local function fits(value, longest)
+  if type(value) ~= 'string' or #value > 4 * longest or not string.find(value, '^[^%s%c{}]+$') then
+    return false
+  end
+  -- A character has one byte that is none of those which go on with it.
+  return #value <= longest or select(2, string.gsub(value, '[^\128-\191]', '')) <= longest
+end
+
 local function is_name(value)
-  return type(value) == 'string' and #value <= 512 and string.find(value, '^[^%s%c{}]+$') ~= nil
+  return fits(value, 128)
+end
+
+local function is_id(value)
+  return fits(value, 200)
 end
 
 local function is_text(value)
@@ -73,10 +85,10 @@ end
 
 local function shape_of(command)
   if command == 'request' then
-    return {participant = is_name, request_id = is_name, priority = is_priority, on_behalf_of = optional(is_name),
+    return {participant = is_name, request_id = is_id, priority = is_priority, on_behalf_of = optional(is_name),
     reason = is_text, observed_token = is_token, resume_token = is_token}
   elseif command == 'confirm' then
-    return {participant = is_name, request_id = is_name}
+    return {participant = is_name, request_id = is_id}
   elseif command == 'renew' then
     return {participant = is_name, token = is_token, sounding = is_flag}
   elseif command == 'take' then
@@ -84,7 +96,7 @@ local function shape_of(command)
   elseif command == 'release' then
     return {participant = is_name, token = is_token, tail_done = is_flag, to = optional(is_name), reason = is_text}
   elseif command == 'withdraw' then
-    return {participant = is_name, request_id = is_name, reason = is_text}
+    return {participant = is_name, request_id = is_id, reason = is_text}
   elseif command == 'revoke' then
     return {by = is_name, token = is_token, reason = is_text}
   elseif command == 'preempt' then
@@ -102,7 +114,7 @@ local function shape_of(command)
   elseif command == 'deny' then
     return {by = is_name, participant = is_name, reason = is_text}
   elseif command == 'grant_to' then
-    return {by = is_name, participant = is_name, request_id = is_name, reason = is_text, now = is_flag}
+    return {by = is_name, participant = is_name, request_id = is_id, reason = is_text, now = is_flag}
   elseif command == 'mute' then
     return {by = is_name, participant = is_name, muted = is_flag}
   elseif command == 'gone' then

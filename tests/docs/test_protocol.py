@@ -37,9 +37,12 @@ if TYPE_CHECKING:
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 SCRIPT = source()
 SAMPLES: dict[str, tuple[list[object], list[object]]] = {
-    "name": (["anna", "é", "a" * 128], ["", "a b", "a{b", "a\x07b", 7, None]),
+    "name": (
+        ["anna", "é", "a" * 128, "é" * 128, "a\u2003b"],
+        ["", "a b", "a{b", "a\x07b", "a\x7fb", "a" * 129, "é" * 129, 7, None],
+    ),
     "name or empty": (["", "anna"], ["a b", 7, None]),
-    "id": (["0000000000001-x", "a" * 200], ["", "a b", 7, None]),
+    "id": (["0000000000001-x", "a" * 200, "é" * 200], ["", "a b", "a\x7fb", "a" * 201, 7, None]),
     "token": (["0", "1795254689197000"], ["", "x", "-1", "12345678901234567", 7, None]),
     "text": (["", "a b {c}", "x" * 500], [7, None]),
     "priority": ([0, 1, 2, 3, 4], [5, -1, 1.5, "2", None]),

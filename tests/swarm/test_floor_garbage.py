@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakeredis import FakeAsyncRedis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from streams.connection import redis_client as client_of
+from streams.errors import InvalidEventError
 from swarm import floor_commands as fc
+from swarm.floor_link import FloorLink
 from swarm.floor_script import FloorScript, floor_keys, source
 from swarm.floor_state import FloorSettings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+    from swarm.floor_link import Answer
 
 ROOM = "cellar"
 NAME, ID, TOKEN = "ada", "r1", "7"
@@ -126,6 +131,52 @@ async def test_each_argument_is_checked(redis_client: Redis, command: str) -> No
         missing = {name: value for name, value in SHAPES[command].items() if name != field}
         assert await outcome(missing) == ["invalid", field]
     assert await redis_client.hgetall(floor_keys(ROOM)[2]) == before
+
+
+class Answers:
+    """Counts what a link is told."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def __call__(self, answer: Answer) -> None:
+        self.told += 1
+
+
+names = st.one_of(
+    st.text(max_size=6),
+    st.tuples(
+        st.text(max_size=2), st.sampled_from("\x7f\x80\x85\xa0\u2003\u2028\ufeff\U0001f600 {\n\x00")
+    ).map("".join),
+    st.tuples(st.sampled_from("a\xe9\u2003\U0001f600"), st.integers(120, 210)).map(
+        lambda made: made[0] * made[1]
+    ),
+    st.just("half \ud83d".replace(" ", "-")),
+)
+
+
+@CHECKS
+@given(name=names, request_id=names)
+@example(name="a\x7fb", request_id="r")
+@example(name="ada", request_id="r\x7f")
+async def test_what_the_edge_lets_pass_the_script_takes_and_nothing_else(name: str, request_id: str) -> None:
+    redis = FakeAsyncRedis(decode_responses=True)
+    told = Answers()
+    link = FloorLink(redis, ROOM, FloorSettings(), clock=time.monotonic, limit_s=5, on_answer=told)
+    command = fc.Confirm(participant=name, request_id=request_id)
+    try:
+        await link.send(command, "ada")
+        fits = True
+    except InvalidEventError:
+        fits = False
+    assert told.told == fits
+    arguments = json.dumps({"participant": name, "request_id": request_id})
+    reply = await redis.register_script(source())(
+        keys=floor_keys(ROOM),
+        args=["confirm", ROOM, "ada", arguments, json.dumps(FloorSettings().as_dict())],
+    )
+    assert (reply[4] != "invalid") == fits, reply
+    await redis.aclose()
 
 
 async def test_a_room_s_first_settings_are_checked_too() -> None:
