@@ -1,4 +1,4 @@
-"""All proofs of the floor by one command: `uv run python -m tests.proofs.run --full`.
+"""All proofs of the floor by one command: `uv run python -m tests.proofs --full`.
 
 Without `--full` at the size that the test suite runs. `--json` prints one JSON document on stdout; progress
 goes to stderr. `--only NAME` (repeatable) runs some of them, `--list` names them. Ends with 1 where a promise
@@ -79,7 +79,7 @@ def show(proof: Proof) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.proofs.run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.proofs", description=__doc__)
     parser.add_argument("--full", action="store_true", help="the full size; about half an hour")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--only", action="append", choices=list(PROOFS), metavar="NAME", help="only this one")
@@ -116,7 +116,3 @@ def main() -> int:
         for each in proofs:
             show(each)
     return 0 if all(each.holds for each in proofs) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -32,7 +32,10 @@ TAKE_UP_MS = 60
 LATE_MS = 250
 MOST_STOPPED = 2
 AIMED = 0.7
+ABLE = PROCESSES // 2
+"""Processes that contend whenever a signal is sent: a floor that nobody asks for is not taken over."""
 _READ = 500
+_LOOK_AGAIN_S = 0.02
 
 
 @dataclass(slots=True)
@@ -161,7 +164,10 @@ async def _victim(state: Storm, chance: random.Random, *, aimed: bool) -> str:
                 for name, each in state.slots.items()
                 if name in ready and each.alive and not each.stopped
             ]
-            if able and not aimed:
+            if len(able) < ABLE:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+                continue
+            if not aimed:
                 return chance.choice(able)
             state.granted.clear()
             await state.granted.wait()

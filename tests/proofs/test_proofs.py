@@ -1,4 +1,4 @@
-"""The proofs of the floor at their everyday size. In full: `uv run python -m tests.proofs.run --full`."""
+"""The proofs of the floor at their everyday size. In full: `uv run python -m tests.proofs --full`."""
 
 from __future__ import annotations
 
