@@ -37,10 +37,28 @@ class Happenings:
     def __init__(self) -> None:
         self._waiting: list[tuple[Callable[[Event], bool], asyncio.Future[Event]]] = []
         self.all: list[Recorded] = []
+        self._held: int | None = None
+        self._speaking: set[str] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an agent holds the floor or a person speaks."""
+        return self._held is not None or bool(self._speaking)
 
     def feed(self, entry: Recorded) -> None:
         """Take one event."""
         self.all.append(entry)
+        match entry.event:
+            case ev.FloorGranted():
+                self._held = entry.token
+            case ev.FloorReleased() | ev.FloorRevoked() | ev.FloorExpired() if entry.token == self._held:
+                self._held = None
+            case ev.SpeechStarted(participant=who):
+                self._speaking.add(who)
+            case ev.SpeechEnded(participant=who):
+                self._speaking.discard(who)
+            case _:
+                pass
         for matches, future in tuple(self._waiting):
             if not future.done() and matches(entry.event):
                 future.set_result(entry.event)
@@ -145,9 +163,6 @@ async def accompany(
 
 
 async def settled(happenings: Happenings, quiet_s: float = 2.0) -> None:
-    """Return when nobody has held the floor for `quiet_s`."""
-    while (
-        await happenings.next(lambda e: isinstance(e, ev.FloorGranted | ev.SpeechStarted), quiet_s)
-        is not None
-    ):
-        await happenings.next(lambda e: isinstance(e, ev.FloorReleased | ev.FloorRevoked | ev.SpeechEnded))
+    """Return when nobody has held the floor or spoken for `quiet_s`, or nothing has come for too long."""
+    while await happenings.next(lambda _: True, STEP_LIMIT_S if happenings.busy else quiet_s) is not None:
+        pass

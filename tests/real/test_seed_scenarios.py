@@ -85,6 +85,12 @@ class Room:
         heard = audible_intervals(self.listener.tracks[AGENT])
         return sum(max(0.0, min(i.to_s, to_s) - max(i.from_s, from_s)) for i in heard) * 1000
 
+    async def person_is_answered(self) -> None:
+        """Wait until the session has taken in what the person said."""
+        async with asyncio.timeout(10):
+            while not self.said_by_person():  # noqa: ASYNC110 (the session tells nobody)
+                await asyncio.sleep(0.02)
+
     def said_by_person(self) -> list[str]:
         return [
             item.text_content for item in self.session.history.items if getattr(item, "role", "") == "user"
@@ -207,6 +213,7 @@ async def test_scenarios_3_and_4_a_command_cuts_the_agent_off(server: LiveKitSer
         said = at.said_by_agent()[0]
         assert said != COUNTING
         assert COUNTING.startswith(said.rstrip(" ."))
+        await at.person_is_answered()
         assert at.said_by_person() == [words]
 
 

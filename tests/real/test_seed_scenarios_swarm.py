@@ -40,6 +40,8 @@ _make_judge = judge_factory(InterruptionHandlerConfig())
 LATE_MS = 80.0
 RATE_WPM = 230
 LONGEST_HOLD_MS = 700.0
+LOST_MS = 200.0
+"""What a busy machine's network may lose in a few seconds; each of three holds lasts longer."""
 
 
 class ScriptedRecogniser:
@@ -114,7 +116,7 @@ async def test_scenario_1_the_long_explanation_goes_on(server: LiveKitServer, mo
     assert at.told.resumed
     assert {resumed.verdict.decision for resumed in at.told.resumed} == {Decision.RESUME}
     silent_ms = silences_ms(at, begun_s, ended_s)
-    assert silent_ms < (60.0 if mode is BargeInMode.OVERLAP else 3 * LONGEST_HOLD_MS)
+    assert silent_ms < (LOST_MS if mode is BargeInMode.OVERLAP else 3 * LONGEST_HOLD_MS)
 
 
 @pytest.mark.parametrize("mode", [BargeInMode.CONFIRM, BargeInMode.OVERLAP])

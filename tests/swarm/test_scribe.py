@@ -179,7 +179,7 @@ async def test_successor_answers_a_turn_that_its_predecessor_wrote_but_never_dea
             process.hears("s", onset_s, "hello")
         await soon(lambda: second.done)  # it saw the transcript
         # The first process loses its lease in the middle, as one that was stopped does.
-        await redis_client.set(keys.scribe(ROOM), "second", px=300)
+        await redis_client.set(keys.scribe(ROOM), "second", px=5_000)
         await soon(lambda: second.turns)
         assert not first.turns
         assert second.turns[0].speech_id == "first-s"
@@ -201,7 +201,7 @@ async def test_one_stretch_that_another_process_heard_as_two_stays_one(redis_cli
         second = await Process(redis_client, "second").join(stack)
         second.hears("one", onset_s + 0.1, "first")
         second.hears("two", onset_s + 1.9, "second")
-        await redis_client.set(keys.scribe(ROOM), "second", px=300)
+        await redis_client.set(keys.scribe(ROOM), "second", px=5_000)
         await soon(lambda: len(second.done) == 2)
     assert not second.turns
     finals = [each for each in await written(redis_client) if isinstance(each, ev.Transcript) and each.final]
