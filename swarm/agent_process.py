@@ -19,6 +19,7 @@ from streams.errors import InvalidEventError, StreamUnavailableError
 from streams.keys import checked_name
 from streams.relay import Relay
 from swarm import agents, settings
+from swarm.allocation_settings import AllocationSettings
 from swarm.errors import RoomLostError, SettingError, SwarmError
 from swarm.redis_connection import connect_redis
 from swarm.room_errors import as_setting_errors
@@ -56,6 +57,8 @@ class Options:
     model: str = settings.OFFLINE_MODEL
     opening: str = ""
     health_file: Path | None = None
+    policy: str = ""
+    """Who answers a person, in a room where nobody has said so yet; empty leaves it open."""
 
 
 async def run(options: Options) -> None:
@@ -73,6 +76,9 @@ async def run(options: Options) -> None:
         raise SettingError("REDIS_URL", "missing", "Set it to the Redis that all agents of the room share")
     settings.check_model(options.model)
     _check_name(options.name)
+    allocation = (
+        AllocationSettings(AllocationSettings.policy(options.policy, "--policy")) if options.policy else None
+    )
     if options.health_file is not None:
         _forget(options.health_file)
     async with AsyncExitStack() as stack:
@@ -86,6 +92,7 @@ async def run(options: Options) -> None:
             connect=_connection(livekit, options.room, presence),
             recogniser=await stack.enter_async_context(agents.offline_recogniser()),
             on_event=presence.feed,
+            allocation=allocation,
         )
         with as_setting_errors():
             await stack.enter_async_context(session)

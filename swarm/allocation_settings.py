@@ -31,18 +31,23 @@ class AllocationSettings:
     """How long the chair has to grant somebody the floor before the host answers."""
 
     def __post_init__(self) -> None:
-        try:
-            policy = Policy(self.turn_policy)
-        except ValueError as error:
-            known = ", ".join(Policy)
-            raise SettingError(
-                "turn_policy", f"{self.turn_policy!r} is none", f"Use one of {known}"
-            ) from error
-        object.__setattr__(self, "turn_policy", policy)
+        object.__setattr__(self, "turn_policy", self.policy(self.turn_policy, "turn_policy"))
         for name, (low, high) in BOUNDS.items():
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
                 raise SettingError(name, f"{value!r} makes no sense", f"Use whole ms from {low} to {high}")
+
+    @staticmethod
+    def policy(name: str, setting: str) -> Policy:
+        """Return the policy of that name; `setting` is what it was given for.
+
+        Raises:
+            SettingError: there is none; tells which there are.
+        """
+        try:
+            return Policy(name)
+        except ValueError as error:
+            raise SettingError(setting, f"{name!r} is none", f"Use one of {', '.join(Policy)}") from error
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings by name, as the record has them."""
@@ -51,6 +56,20 @@ class AllocationSettings:
             "bid_window_ms": self.bid_window_ms,
             "chair_limit_ms": self.chair_limit_ms,
         }
+
+    @classmethod
+    def checked(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings by name, some of them or all, as the record has them.
+
+        Raises:
+            SettingError: no such setting or policy, or a time outside `BOUNDS`.
+        """
+        names = [each.name for each in fields(cls)]
+        for name in changes:
+            if name not in names:
+                raise SettingError(name, "there is no such setting", f"Use one of {', '.join(names)}")
+        whole = cls(**changes).as_dict()
+        return {name: whole[name] for name in changes}
 
     def changed(self, settings: Mapping[str, Any]) -> Self:
         """Return the settings with what `settings` changes; what makes no sense in it is ignored."""

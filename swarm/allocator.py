@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from streams import events as ev
 from streams.sequence import entry_order
@@ -23,7 +23,7 @@ from swarm.participant import CHAIR, Participant, Priority
 from swarm.spawning import Spawning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from streams.conversation_stream import ConversationStream
@@ -110,11 +110,12 @@ class TurnAllocator:
     ) -> None:
         await self._spawning.__aexit__(exc_type, exc, traceback)
 
-    async def change(self, by: Participant, settings: AllocationSettings) -> None:
-        """Change the room's settings, for all its processes.
+    async def change(self, by: Participant, settings: AllocationSettings | Mapping[str, Any]) -> None:
+        """Change the room's settings that are named, or all of them, for all its processes.
 
         Raises:
             NotPermittedError: the role of `by` is not one of a chair.
+            SettingError: no such setting or policy, or a time outside its bounds.
             StreamUnavailableError: Redis did not answer.
         """
         if not by.chairs:

@@ -17,7 +17,7 @@ from swarm.allocation_settings import AllocationSettings
 from swarm.errors import InvalidBidError, InvalidCommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -118,16 +118,24 @@ class AllocationStore:
         """
         return await self._call("read" if settings is None else "adopt", settings, by)
 
-    async def change(self, settings: AllocationSettings, *, by: str) -> AllocationSettings:
-        """Replace the room's settings; SETTINGS_CHANGED says what changed.
+    async def change(
+        self, settings: AllocationSettings | Mapping[str, Any], *, by: str
+    ) -> AllocationSettings:
+        """Change the room's settings that are named, or all by an `AllocationSettings`; return all of them.
+
+        SETTINGS_CHANGED says what changed.
 
         Raises:
+            SettingError: no such setting or policy, or a time outside its bounds.
             StreamUnavailableError: Redis did not answer.
         """
         return await self._call("change", settings, by)
 
-    async def _call(self, command: str, settings: AllocationSettings | None, by: str) -> AllocationSettings:
-        wanted = json.dumps({} if settings is None else settings.as_dict())
+    async def _call(
+        self, command: str, settings: AllocationSettings | Mapping[str, Any] | None, by: str
+    ) -> AllocationSettings:
+        named = settings.as_dict() if isinstance(settings, AllocationSettings) else settings or {}
+        wanted = json.dumps(AllocationSettings.checked(named))
         args = [command, self.room, keys.checked_name(by, "source"), wanted]
         flat = await answered(self._script(keys=self._keys, args=args))
         found: dict[str, Any] = {}

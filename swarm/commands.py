@@ -62,6 +62,13 @@ def agent(
     model: Model = settings.OFFLINE_MODEL,
     opening: Annotated[str, typer.Option(help="What a host is asked to open with; empty: it waits.")] = "",
     health_file: Annotated[Path | None, typer.Option(help="Touched every second while all is well.")] = None,
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="Who answers a person, where the room has no rule yet: addressed, fifo, priority, bids, "
+            "round_robin, chair. Later: swarm floor set ROOM policy=NAME."
+        ),
+    ] = "",
 ) -> None:
     """Run one agent in a real LiveKit room (needs REDIS_URL, LIVEKIT_URL, its key and secret)."""
     from swarm import agent_process
@@ -76,6 +83,7 @@ def agent(
                 model=model,
                 opening=opening,
                 health_file=health_file,
+                policy=policy,
             )
         )
     )

@@ -38,6 +38,7 @@ class FloorClient(Chair):
         call_limit_s: float,
     ) -> None:
         self.room = checked_name(room, "room")
+        self.redis = redis
         self._source = f"process-{secrets.token_hex(4)}"
         self._token = 0
         self._pending: dict[str, str] = {}

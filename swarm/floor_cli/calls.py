@@ -19,7 +19,7 @@ from swarm.errors import InvalidCommandError, NotPermittedError, SettingError, S
 from swarm.floor_cli import shown
 from swarm.floor_cli.shown import NO, Answer
 from swarm.floor_client import FloorClient
-from swarm.floor_state import BOUNDS, Floor
+from swarm.floor_state import Floor
 from swarm.floor_status import status_of
 from swarm.participant import Participant, Priority
 from swarm.redis_connection import connect_redis
@@ -228,17 +228,6 @@ async def open_(floor: FloorClient, by: Participant) -> Answer:
     return Answer("the floor is open" if changed else "it was open before", fields={"changed": changed})
 
 
-async def configure(floor: FloorClient, by: Participant, changes: dict[str, int]) -> Answer:
-    """Change the named settings, or tell all of them where none is named."""
-    changed = bool(changes) and await floor.configure(by, changes)
-    now = (await floor.status()).settings.as_dict()
-    if not changes:
-        text = "\n".join(f"{name}={value}" for name, value in now.items())
-    else:
-        text = ", ".join(f"{name} is {value}" for name, value in changes.items())
-    return Answer(text, fields={"changed": changed, "settings": now})
-
-
 async def grant(floor: FloorClient, by: Participant, heir: str, reason: str, *, now: bool) -> Answer:
     """Have `heir` served before all others."""
     await floor.status()  # the clock that a new request id needs comes with the answer
@@ -264,24 +253,6 @@ async def mute(floor: FloorClient, by: Participant, whom: str, *, muted: bool) -
     before = "" if changed else " (was so before)"
     fields = {"changed": changed, "participant": whom, "muted": muted}
     return Answer(f"{shown.safe(whom)} is {state}{before}", fields=fields)
-
-
-def parsed_settings(assignments: list[str]) -> dict[str, int]:
-    """Return NAME=VALUE words as settings.
-
-    Raises:
-        SettingError: no such setting, or a value out of its bounds.
-    """
-    changes: dict[str, int] = {}
-    for word in assignments:
-        name, sign, value = word.partition("=")
-        if name not in BOUNDS or not sign:
-            raise SettingError("set", f"{word!r} is no NAME=VALUE", f"Names are {', '.join(sorted(BOUNDS))}")
-        low, high = BOUNDS[name]
-        if not value.isascii() or not value.isdigit() or not low <= int(value[:12]) <= high:
-            raise SettingError(name, f"{value!r} is not allowed", f"Use a whole number from {low} to {high}")
-        changes[name] = int(value)
-    return changes
 
 
 def _not_holding(by: Participant, found: FloorStatus) -> Answer:

@@ -71,11 +71,14 @@ def set_(
     new: New = False,
     as_json: Json = False,
 ) -> None:
-    """Change the room's settings while it is live, as the chair; the rest stays as it is."""
-    from swarm.floor_cli import calls
+    """Change the room's settings while it is live, as the chair; the rest stays as it is.
 
-    who, changes = calls.participant(by, role), calls.parsed_settings(assignments or [])
-    act(ctx, room, "set", as_json, lambda floor: calls.configure(floor, who, changes), new=new)
+    Also who answers a person: policy=NAME, one of addressed, fifo, priority, bids, round_robin, chair.
+    """
+    from swarm.floor_cli import calls, room_settings
+
+    who, changes = calls.participant(by, role), room_settings.parsed_settings(assignments or [])
+    act(ctx, room, "set", as_json, lambda floor: room_settings.configure(floor, who, changes), new=new)
 
 
 @app.command()

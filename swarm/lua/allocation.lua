@@ -6,7 +6,7 @@
 -- KEYS[3] swarm:{room}:allocation     hash  setting -> JSON value
 -- ARGV    command (read | adopt | change), room, source, settings (JSON object)
 --
--- adopt sets what nobody has set yet; change replaces. Returns the settings: name, JSON value, ...
+-- adopt sets all where nobody has set any; change sets those that are named. Returns the settings: name, JSON value, ...
 
 local command, room, source = ARGV[1], ARGV[2], ARGV[3]
 local settings = cjson.decode(ARGV[4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from fakeredis import FakeAsyncRedis
 
 from streams import events as ev
 from streams.connection import redis_client
@@ -17,6 +19,8 @@ from streams.conversation_stream import ConversationStream
 from streams.errors import StreamUnavailableError
 from swarm import agent_process
 from swarm.agent_process import COMPANY_S, TOGETHER_S, Options, Presence, open_conversation, stay_fresh
+from swarm.allocation import Policy
+from swarm.allocation_settings import AllocationSettings
 from swarm.embedded_redis import EmbeddedRedis
 from swarm.errors import SettingError
 from tests.adapters.virtual_time import run_virtual
@@ -202,9 +206,10 @@ async def test_the_health_file_is_kept_fresh_only_while_redis_answers(
     [
         (Options("", "host", "lobby"), "--name"),
         (Options("two words", "host", "lobby"), "--name"),
+        (Options("host", "host", "lobby", policy="lottery"), "--policy"),
     ],
 )
-async def test_a_name_that_nobody_can_have_is_refused(
+async def test_an_option_that_nobody_can_have_is_refused(
     options: Options, setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "REDIS_URL"):
@@ -212,6 +217,27 @@ async def test_a_name_that_nobody_can_have_is_refused(
     with pytest.raises(SettingError) as refused:
         await agent_process.run(options)
     assert refused.value.setting == setting
+
+
+@pytest.mark.parametrize("policy", ["", "round_robin"])
+async def test_the_policy_is_given_to_the_room(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "REDIS_URL"):
+        monkeypatch.setenv(name, "ws://127.0.0.1:1" if name == "LIVEKIT_URL" else "x")
+    redis, made = FakeAsyncRedis(), list[Any]()
+
+    async def connected(_url: str) -> FakeAsyncRedis:
+        return redis
+
+    def session(*_: Any, **told: Any) -> None:
+        made.append(told["allocation"])
+        raise SettingError("session", "not wanted", "It is looked at only")
+
+    monkeypatch.setattr(agent_process, "connect_redis", connected)
+    monkeypatch.setattr(agent_process.agents, "offline_recogniser", contextlib.nullcontext)
+    monkeypatch.setattr(agent_process, "SwarmSession", session)
+    with pytest.raises(SettingError, match="not wanted"):
+        await agent_process.run(Options("host", "host", "lobby", policy=policy))
+    assert made == [AllocationSettings(Policy.ROUND_ROBIN) if policy else None]
 
 
 async def test_a_health_file_without_a_folder_is_refused(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from streams import events as ev
 from streams import keys
 from streams.conversation_stream import ConversationStream
 from swarm.allocation import Policy
 from swarm.allocation_settings import AllocationSettings
 from swarm.bids import AllocationStore
+from swarm.errors import SettingError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -44,6 +47,18 @@ async def test_a_change_is_recorded_as_what_changed(redis_client: Redis) -> None
     assert [(event.by, event.settings) for event in events[1:]] == [
         ("chair", {"turn_policy": "bids", "bid_window_ms": 150})
     ]
+
+
+async def test_changes_at_once_do_not_undo_each_other(redis_client: Redis) -> None:
+    stores = [AllocationStore(redis_client, ROOM) for _ in range(3)]
+    changes = ({"turn_policy": Policy.BIDS}, {"bid_window_ms": 150}, {"chair_limit_ms": 50})
+    await asyncio.gather(
+        *(store.change(each, by="chair") for store, each in zip(stores, changes, strict=True))
+    )
+    assert await stores[0].adopt(None, by="p0") == AllocationSettings(Policy.BIDS, 150, 50)
+    for wrong in ({"policy": "fifo"}, {"turn_policy": "lottery"}, {"bid_window_ms": -1}):
+        with pytest.raises(SettingError):
+            await stores[0].change(wrong, by="chair")
 
 
 async def test_settings_that_somebody_scribbled_over_count_as_unset(redis_client: Redis) -> None:

@@ -15,8 +15,9 @@ from streams import events as ev
 from streams.connection import redis_client
 from streams.conversation_stream import ConversationStream
 from swarm import TalkingStick
+from swarm.allocation_settings import AllocationSettings
 from swarm.commands import app
-from swarm.floor_cli import calls
+from swarm.floor_cli import room_settings
 from swarm.floor_cli.commands import app as floor_app
 from swarm.floor_script import floor_keys, source
 from swarm.floor_state import FloorSettings
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.real
 
 ROOM = "lobby"
 LONG = FloorSettings(lease_ms=30_000, take_up_ms=30_000)
+EVERY = {**LONG.as_dict(), **AllocationSettings().as_dict()}
 
 
 class Plain:
@@ -297,24 +299,35 @@ def test_two_that_set_at_once_do_not_undo_each_other(held: Floor) -> None:
     async def at_once(stick: TalkingStick) -> None:
         async with asyncio.TaskGroup() as tasks:
             for changes in ({"max_queue": 2}, {"grace_ms": 250}, {"guard_ms": 50}):
-                tasks.create_task(calls.configure(stick, Participant("op", role="chair"), changes))
+                tasks.create_task(room_settings.configure(stick, Participant("op", role="chair"), changes))
 
     held.stick(at_once)
-    assert held.answer("set")["settings"] == {
-        **LONG.as_dict(),
-        **{"max_queue": 2, "grace_ms": 250, "guard_ms": 50},
-    }
+    settings = held.answer("set")["settings"]
+    assert settings == {**EVERY, "max_queue": 2, "grace_ms": 250, "guard_ms": 50}
 
 
 def test_settings_change_while_the_room_is_live(held: Floor) -> None:
     changed = held.answer("set", "max_queue=2", "grace_ms=250")
     assert (changed["changed"], changed["settings"]["max_queue"]) == (True, 2)
     assert held.answer("request", "--as", "eve", exit_code=3)["reason"] == "queue_full"
-    assert held.answer("set")["settings"] == {**LONG.as_dict(), "max_queue": 2, "grace_ms": 250}
+    assert held.answer("set")["settings"] == {**EVERY, "max_queue": 2, "grace_ms": 250}
     assert not held.answer("set", "grace_ms=250")["changed"]
     lines = held.run("set", ROOM).stdout.splitlines()
     assert "grace_ms=250" in lines
     assert held.events().count("SETTINGS_CHANGED") == 1
+
+
+def test_who_answers_a_person_is_set_like_every_other_setting(held: Floor) -> None:
+    changed = held.answer("set", "policy=round_robin", "max_queue=2")
+    assert changed["changed"]
+    assert changed["settings"] == {**EVERY, "max_queue": 2, "turn_policy": "round_robin"}
+    later = held.answer("set", "bid_window_ms=150")  # leaves what was set before
+    assert (later["settings"]["turn_policy"], later["settings"]["bid_window_ms"]) == ("round_robin", 150)
+    assert not held.answer("set", "turn_policy=round_robin")["changed"]
+    assert "turn_policy=round_robin" in held.run("set", ROOM).stdout.splitlines()
+    assert held.run("set", ROOM, "policy=chair").stdout == "turn_policy is chair\n"
+    assert held.refused("set", ROOM, "policy=fifo", "--role", "expert").startswith("--role: ")
+    assert held.answer("set")["settings"]["turn_policy"] == "chair"
 
 
 @pytest.mark.parametrize(
@@ -327,6 +340,12 @@ def test_settings_change_while_the_room_is_live(held: Floor) -> None:
         ("lease_ms=٣٣٣", "lease_ms: "),
         ("lease_ms", "set: 'lease_ms' is no NAME=VALUE. Names are "),
         ("lease=5", "set: 'lease=5' is no NAME=VALUE"),
+        (
+            "policy=lottery",
+            "turn_policy: 'lottery' is none. Use one of addressed, fifo, priority, bids, round_robin, chair",
+        ),
+        ("turn_policy=", "turn_policy: '' is none. Use one of addressed, "),
+        ("bid_window_ms=3001", "bid_window_ms: '3001' is not allowed. Use a whole number from 0 to 3000"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(floor: Floor, word: str, told: str) -> None:
