@@ -145,11 +145,17 @@ async def test_agents_that_wait_for_the_floor_come_first(real_redis: Redis, poli
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(room.microphone.say(speech()))
             await room.until(ev.SpeechStarted)
-            await room.session.agents["pia"].ask(Prompt("I have waited."))
-            await room.session.agents["quin"].ask(Prompt("It matters."), priority=Priority.HIGH)
+            agents = room.session.agents
+            asked = {
+                "pia": await agents["pia"].ask(Prompt("I have waited.")),
+                "quin": await agents["quin"].ask(Prompt("It matters."), priority=Priority.HIGH),
+            }
             granted = await room.until(ev.FloorGranted)
         assert granted.participant == who
-        assert granted.request_id.startswith("turn:")
+        assert granted.request_id == asked[who], "what it waited for is granted"
+        assert granted.reason.startswith("answer to ada (wait")
+        (joined,) = room.events(ev.FloorWithdrawn)
+        assert (joined.participant, joined.reason) == (who, "joined")
 
 
 async def test_agents_score_by_themselves_and_one_whose_scorer_fails_does_not_bid(real_redis: Redis) -> None:
