@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from redis.exceptions import RedisError
 
@@ -104,6 +104,15 @@ class FloorLink:
             StreamUnavailableError: Redis did not answer.
         """
         return await self._limited(self._script.read(), self._limit_s)
+
+    async def room_idle_ms(self) -> int | None:
+        """Return the room's setting of that name; None where nobody has used the floor yet.
+
+        Raises:
+            StreamUnavailableError: Redis did not answer.
+        """
+        found = await self._limited(cast("Any", self._redis).hget(self._key, "room_idle_ms"), self._limit_s)
+        return None if found is None else int(found)
 
     async def _limited(self, call: Awaitable[_T], limit_s: float) -> _T:
         try:

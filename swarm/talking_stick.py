@@ -19,6 +19,7 @@ from swarm.floor_client import FloorClient
 from swarm.floor_link import why_not
 from swarm.grant_calls import CLEANUP_S, StickCalls
 from swarm.holdings import Holdings
+from swarm.idle_room import IdleRoom
 from swarm.participant import Priority
 from swarm.spawning import Spawning
 from swarm.take_ups import TakeUps
@@ -72,6 +73,7 @@ class TalkingStick(FloorClient):
         self._hub = StreamHub(redis, clock=clock) if hub is None else hub
         self._spawning = Spawning()
         self._waiters = Waiters(self._link, source=self._source, clock=clock)
+        self._idle_room = IdleRoom(self._link, source=self._source, clock=clock, own=settings)
         self._calls = StickCalls(self._link, self._spawning)
         self._holdings = Holdings(
             self._link, self._calls, spawn=self._spawning.spawn, clock=clock, margin_s=margin_ms / 1000
@@ -106,15 +108,13 @@ class TalkingStick(FloorClient):
             entering.callback(watch.close)
             await entering.enter_async_context(self._spawning)
             self._spawning.spawn(self._waiters.keep_time())
+            self._spawning.spawn(self._idle_room.keep_time())
             entering.push_async_callback(self._end)
             self._exit = entering.pop_all()
         return self
 
     async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._exit.__aexit__(exc_type, exc, traceback)
 
@@ -261,9 +261,8 @@ class TalkingStick(FloorClient):
                     raise self._denied(waiter.participant, request_id, outcome)
 
     def _denied(self, participant: str, request_id: str, outcome: fc.Outcome) -> FloorDeniedError:
-        return FloorDeniedError(
-            room=self.room, participant=participant, request_id=request_id, reason=why_not(outcome)
-        )
+        reason = why_not(outcome)
+        return FloorDeniedError(room=self.room, participant=participant, request_id=request_id, reason=reason)
 
     # What events and answers tell
 
@@ -271,10 +270,12 @@ class TalkingStick(FloorClient):
         super()._saw_answer(answer)
         self._holdings.saw_token(answer.outlook.token, answer.outlook.holder)
         self._waiters.saw_answer(answer)
+        self._idle_room.saw_answer(answer)
 
     def _saw(self, recorded: Recorded) -> None:
         self._token = max(self._token, recorded.token or 0)
         self._holdings.saw(recorded)
+        self._idle_room.saw(recorded)
         event = recorded.event
         if isinstance(event, ev.FloorGranted) and recorded.token is not None:
             wanted = self._take_ups.wanted(event.participant) and not self._waiters.waits(event.request_id)

@@ -27,7 +27,8 @@ JITTER_S = 0.03
 """Processes that wait for one deadline spread over this, so that one finds it first and tells the others."""
 RECHECK_S = 10.0
 """When to look again where no deadline is known: for what no event tells, as a Redis that lost its data."""
-_AWAY_S = 0.25
+AWAY_S = 0.25
+"""About how long to wait for a Redis that is away before it is asked again."""
 
 
 class Waiter:
@@ -184,7 +185,7 @@ class Waiters:
             await self._link.send(fc.Tick(), self._source)
         except StreamUnavailableError as error:
             logger.info("swarm.floor_away", extra={"reason": error.reason})
-            self._due_s = self._clock() + _AWAY_S * random.uniform(0.5, 1.5)
+            self._due_s = self._clock() + AWAY_S * random.uniform(0.5, 1.5)
             return
         if recheck:
             for waiter in self._waiting.values():
