@@ -46,7 +46,7 @@ class IdleRoom:
         """Take note of an event: from it on the room may be idle."""
         match recorded.event:
             case ev.SettingsChanged(settings=changed) if type(changed.get("room_idle_ms")) is int:
-                self._known, self._limit_s = True, int(changed["room_idle_ms"]) / 1000
+                self._known, self._limit_s = True, max(0, changed["room_idle_ms"]) / 1000
                 self._changed.set()
             case ev.RoomClosed():
                 self._look_s = math.inf
@@ -63,12 +63,11 @@ class IdleRoom:
         if not self._limit_s:
             return
         outlook = answer.outlook
-        if outlook.holder:
-            self._look_at(answer.received_s + self._limit_s)
-        elif outlook.due_in_ms is None:
+        if outlook.due_in_ms is None:
             self._look_s = math.inf
         else:
-            self._look_at(answer.received_s + outlook.due_in_ms / 1000)
+            due_s = answer.received_s + outlook.due_in_ms / 1000
+            self._look_at(due_s + self._limit_s if outlook.holder else due_s)
 
     async def keep_time(self) -> None:
         """Have the room closed when that is due, until cancelled."""

@@ -88,6 +88,18 @@ async def test_nobody_asks_redis_before_it_is_due(real_redis: Redis, idle_ms: in
         assert after == before
 
 
+async def test_a_floor_that_is_held_is_not_looked_after_however_short_the_limit(real_redis: Redis) -> None:
+    settings = FloorSettings(room_idle_ms=1)
+    async with TalkingStick(real_redis, ROOM, settings=settings) as stick:
+        async with stick.hold(ADA):
+            await asyncio.sleep(0.1)
+            before = (await real_redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+            await asyncio.sleep(0.15)
+            after = (await real_redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+            assert after == before
+        await closed(real_redis)
+
+
 async def test_one_process_of_many_closes_it_once(real_redis: Redis) -> None:
     sticks = [TalkingStick(real_redis, ROOM, settings=IDLE) for _ in range(4)]
     async with sticks[0], sticks[1], sticks[2], sticks[3]:
