@@ -51,7 +51,7 @@ MUTANTS = (
     Mutant("lost event: granted", "emit('FLOOR_GRANTED', {", "type({", ("record", "events")),
     Mutant("lost event: expired", "emit('FLOOR_EXPIRED', {", "type({", ("record", "events")),
     Mutant("lost event: revoked", "emit('FLOOR_REVOKED', {", "type({", ("record", "events")),
-    Mutant("lost event: withdrawn", "emit('FLOOR_WITHDRAWN', {", "type({", ("events",)),
+    Mutant("lost event: withdrawn", "emit('FLOOR_WITHDRAWN', {\n", "type({\n", ("events",)),
     Mutant(
         "stale token accepted",
         "return holding() and f.holder == who and num('token') == tonumber(token)",
