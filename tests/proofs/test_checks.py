@@ -175,6 +175,22 @@ def test_events_have_to_lead_from_state_to_state() -> None:
             Transitions().met(Floor(), ADA, step.outcome, wrong, step.floor, START_US // 1_000)
 
 
+def test_a_request_that_a_step_forgets_may_be_withdrawn_in_it_like_one_that_was_never_asked() -> None:
+    floor, now_us, met = Floor(), START_US, Transitions()
+    late = fc.Request(participant="bob", request_id="late")
+    for command, wait_us in (
+        (ADA, 0),
+        (fc.Close(by="chair"), 1_000),
+        (late, 1_000),  # denied
+        (fc.Withdraw(participant="bob", request_id="late"), 121_000_000),  # ada's lease ends first
+    ):
+        now_us += wait_us
+        step = decide(floor, command, now_us)
+        met.met(floor, command, step.outcome, list(step.events), step.floor, now_us // 1_000)
+        floor = step.floor
+    assert floor.requests["late"].state == "withdrawn"
+
+
 def forget_to_withdraw(stick: TalkingStick) -> None:
     async def nothing(participant: str, request_id: str) -> None: ...
 
