@@ -1,0 +1,45 @@
+"""Which fields of an event are somebody's words, and whose they are. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OF_PARTICIPANT = ("text", "generated_text", "heard_text", "unheard_text")
+"""Fields that hold words of the participant whom the event is about."""
+
+OF_OTHER = "words"
+"""Field that holds words of the other one; of the participant where there is no other one."""
+
+WORD_FIELDS = (*OF_PARTICIPANT, OF_OTHER)
+
+_ABOUT = ("participant", "interrupted", "speaker")
+_OTHER = ("interruptor", "by")
+
+
+def about(data: Mapping[str, Any]) -> str | None:
+    """Return the participant whom an event's data is about."""
+    return _first(data, _ABOUT)
+
+
+def other(data: Mapping[str, Any]) -> str | None:
+    """Return the other one: who interrupted, took the floor away, spoke over."""
+    return _first(data, _OTHER)
+
+
+def speaks(participant: str, data: Mapping[str, Any]) -> bool:
+    """Whether the data holds words of `participant`; empty texts are no words."""
+    who, by = about(data), other(data)
+    if who == participant and any(data.get(field) for field in OF_PARTICIPANT):
+        return True
+    return bool(data.get(OF_OTHER)) and (who if by is None else by) == participant
+
+
+def _first(data: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    for name in names:
+        value = data.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return None
