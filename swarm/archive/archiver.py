@@ -36,7 +36,8 @@ class ArchiverSettings:
     batch: int = 5000
     """Entries of one transaction; a last read may bring some more."""
     linger_s: float = 0.25
-    """After a transaction smaller than that, so that many small ones become one."""
+    """Longest for which a transaction gathers entries, and the pause after one that is smaller than a batch:
+    many small ones become one."""
     tell_every_s: float = 5.0
     """Longest between two signs of life while events come; while none do it is the reader's block."""
 
@@ -123,10 +124,11 @@ class Archiver:
     async def _gathered(self, source: Source) -> Batch:
         batch = Batch()
         found = await source.read()
+        until_s = self._clock() + self._settings.linger_s
         while found:
             for room, entries in found:
                 batch.take(room, entries)
-            if len(batch) >= self._settings.batch:
+            if len(batch) >= self._settings.batch or self._clock() >= until_s:
                 break
             try:
                 async with asyncio.timeout(TIMEOUT_S):
