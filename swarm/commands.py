@@ -6,13 +6,16 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from swarm import logs, settings
 from swarm.errors import SettingError
 from swarm.floor_cli.commands import app as floor_app
+
+if TYPE_CHECKING:
+    from swarm.tail import TailOptions
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -84,33 +87,44 @@ def agent(
 @app.command()
 def tail(
     ctx: typer.Context,
-    room: Annotated[str | None, typer.Argument(help="Room to follow; all rooms if left out.")] = None,
+    rooms: Annotated[
+        list[str] | None, typer.Argument(help="Rooms to follow, or patterns as 'demo-*'; all if left out.")
+    ] = None,
     from_id: Annotated[
-        str, typer.Option("--from", help="Entry id to start after; 0 for the beginning.")
+        str, typer.Option("--from", help="Entry id to start after; 0 for the beginning, $ for from now on.")
     ] = "0",
     follow: Annotated[bool, typer.Option(help="Go on as events come.")] = True,
-    event_type: Annotated[
-        list[str] | None, typer.Option("--type", help="Only these types (repeatable).")
+    also_room: Annotated[
+        list[str] | None, typer.Option("--room", help="As the argument (repeatable).")
     ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Only these kinds (repeatable).")] = None,
+    event_type: Annotated[
+        list[str] | None, typer.Option("--type", help="Only these types, or as 'FLOOR_*' (repeatable).")
+    ] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only by these sources (repeatable).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
 ) -> None:
     """Follow what happens in a room: readable, or as JSON lines (needs REDIS_URL)."""
+    from swarm.tail import Selection, TailOptions, types_of
+
     logs.show("warning")
-    ctx.obj.run(_tail(room, from_id, follow, frozenset(event_type) if event_type else None, as_json))
+    select = Selection.of(
+        [each.upper() for each in kind] if kind else None, types_of(event_type or ()), source or None
+    )
+    named = tuple(dict.fromkeys([*(rooms or ()), *(also_room or ())]))
+    ctx.obj.run(_tail(TailOptions(named, from_id, follow, select, as_json)))
 
 
-async def _tail(
-    room: str | None, from_id: str, follow: bool, types: frozenset[str] | None, as_json: bool
-) -> None:
+async def _tail(options: TailOptions) -> None:
     from swarm.redis_connection import connect_redis
-    from swarm.tail import TailOptions, tail
+    from swarm.tail import tail
 
     url = settings.from_environment({**os.environ, "LIVEKIT_URL": ""}).redis_url
     if url is None:
         raise SettingError("REDIS_URL", "missing", "Set it to the Redis of the swarm")
     redis = await connect_redis(url)
     try:
-        await tail(redis, TailOptions(room, from_id, follow, types, as_json), sys.stdout)
+        await tail(redis, options, sys.stdout)
     finally:
         await redis.aclose()
 
