@@ -18,7 +18,7 @@ from swarm.archive import sql
 from swarm.archive.errors import ArchiveError, ArchiveUnavailableError
 from swarm.archive.gap_rule import without_forgotten
 from swarm.archive.ports import Extent
-from swarm.archive.rows import COLUMNS
+from swarm.archive.rows import COLUMNS, erased_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,12 @@ _TURNS: dict[Path, threading.Lock] = {}
 _OPTIONS: dict[str, Any] = {"memory_limit": "512MB", "threads": 2}
 _ROW_GROUP = 50_000
 _WRITE = "INSERT INTO {table} SELECT unnest(from_json($rows, '{shape}'), recursive := true)"
+_ERASE = (
+    "UPDATE events SET data = erased.data, spoken = erased.spoken, forgotten = true "
+    "FROM (SELECT unnest(from_json("
+    """$rows, '[{"room": "VARCHAR", "entry_id": "VARCHAR", "spoken": "BOOLEAN", "data": "VARCHAR"}]'), """
+    "recursive := true)) AS erased WHERE events.room = erased.room AND events.entry_id = erased.entry_id"
+)
 _SHAPES = {
     "events": json.dumps([sql.column_types(postgres=False)]),
     "quarantine": json.dumps([dict.fromkeys(("room", "entry_id", "reason", "fields"), "VARCHAR")]),
@@ -79,14 +85,7 @@ class DuckdbArchive:
 
     async def forget(self, participant: str, room: str | None = None) -> int:
         """See `Archive`. The file is then written anew, so that no page of it keeps the words."""
-
-        def erase(connection: duckdb.DuckDBPyConnection) -> int:
-            where = sql.ERASE_WHERE + (" AND room = $room" if room is not None else "")
-            parameters = {"who": participant} | ({"room": room} if room is not None else {})
-            connection.execute(f"UPDATE events SET {sql.ERASE_SET} WHERE {where}", parameters)
-            return _number(connection)
-
-        erased = await self._run(erase)
+        erased = await self._run(lambda connection: _erase(connection, participant, room=room))
         if erased:
             await self.rewrite()
         return erased
@@ -215,15 +214,34 @@ def _write(connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[int, in
             connection.execute(_WRITE.format(table=table, shape=_SHAPES[table]), {"rows": rows_json})
     erased = 0
     for words in new.forgotten:
-        of_seqs = "room = $room AND session = $session AND seq IN (SELECT unnest($seqs::BIGINT[]))"
-        connection.execute(
-            f"UPDATE events SET {sql.ERASE_SET} WHERE {of_seqs} AND {sql.ERASE_WHERE}",
-            {"who": words.participant, "room": words.room, "session": words.session, "seqs": words.seqs},
+        erased += _erase(
+            connection, words.participant, room=words.room, session=words.session, seqs=words.seqs
         )
-        erased += _number(connection)
     for room, entry_id in new.positions.items():
         connection.execute("INSERT OR REPLACE INTO positions VALUES (?, ?)", [room, entry_id])
     return len(new), erased
+
+
+def _erase(connection: duckdb.DuckDBPyConnection, participant: str, **only: Any) -> int:
+    """Erase words in the rows of `only` (room, session, seqs; None: any); return how many had some."""
+    only = {name: value for name, value in only.items() if value is not None}
+    conditions = {"room": "room = $room", "session": "session = $session"}
+    conditions |= {"seqs": "seq IN (SELECT unnest($seqs::BIGINT[]))"}
+    more = "".join(f" AND {conditions[name]}" for name in only)
+    page = sql.WITH_WORDS.format(
+        data="data", who="$who", ms="$ms", n="$n", after_room="$after_room", page=sql.PAGE, more=more
+    )
+    number, after = 0, (-1, 0, "")
+    while True:
+        at = dict(zip(("ms", "n", "after_room"), after, strict=True))
+        found = connection.execute(page, only | at | {"who": participant}).fetchall()
+        changed = erased_rows([(room, entry_id, data) for *_, room, entry_id, data in found], participant)
+        if changed:
+            connection.execute(_ERASE, {"rows": to_json(changed).decode()})
+            number += len(changed)
+        if len(found) < sql.PAGE:
+            return number
+        after = found[-1][:3]
 
 
 def _rewritten(path: Path) -> None:

@@ -16,7 +16,7 @@ from swarm.archive.errors import ArchiveError, ArchiveUnavailableError
 from swarm.archive.gap_rule import without_forgotten
 from swarm.archive.parquet import parquet_of_lines
 from swarm.archive.ports import Extent
-from swarm.archive.rows import COLUMNS
+from swarm.archive.rows import COLUMNS, erased_rows
 from swarm.settings import shown_url
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ _HOLD_POSITIONS = "SELECT room, entry_id FROM positions WHERE room = ANY(%s) ORD
 _MOVE_POSITIONS = (
     "UPDATE positions SET entry_id = moved.entry_id FROM json_to_recordset(%s::json) "
     "AS moved(room text, entry_id text) WHERE positions.room = moved.room"
+)
+_ERASE = (
+    "UPDATE events SET data = erased.data::json, spoken = erased.spoken, forgotten = true "
+    "FROM json_to_recordset(%s::json) AS erased(room text, entry_id text, spoken boolean, data text) "
+    "WHERE events.room = erased.room AND events.entry_id = erased.entry_id"
 )
 _CHOSEN = (
     "entry_ms >= %(from_ms)s AND entry_ms < %(before_ms)s "
@@ -99,17 +104,8 @@ class PostgresArchive:
             if new.quarantined:
                 await cursor.execute(_INSERT_QUARANTINE, [_json(new.quarantined)])
             for words in new.forgotten:
-                await cursor.execute(
-                    _text(
-                        f"UPDATE events SET {_named(sql.ERASE_SET)} WHERE room = %(room)s AND "
-                        f"session = %(session)s AND seq = ANY(%(seqs)s) AND {_named(sql.ERASE_WHERE)}"
-                    ),
-                    {
-                        "who": words.participant,
-                        "room": words.room,
-                        "session": words.session,
-                        "seqs": list(words.seqs),
-                    },
+                await _erase(
+                    cursor, words.participant, room=words.room, session=words.session, seqs=list(words.seqs)
                 )
             moved = [{"room": room, "entry_id": entry_id} for room, entry_id in new.positions.items()]
             await cursor.execute(_MOVE_POSITIONS, [_json(moved)])
@@ -118,14 +114,7 @@ class PostgresArchive:
     async def forget(self, participant: str, room: str | None = None) -> int:
         """See `Archive`. A VACUUM follows, so that the pages are free to be written over."""
         async with self._transaction() as cursor:
-            await cursor.execute(
-                _text(
-                    f"UPDATE events SET {_named(sql.ERASE_SET)} WHERE {_named(sql.ERASE_WHERE)} "
-                    "AND (%(room)s::text IS NULL OR room = %(room)s)"
-                ),
-                {"who": participant, "room": room},
-            )
-            erased = cursor.rowcount
+            erased = await _erase(cursor, participant, room=room)
         if erased:
             async with self._cursor(self._export_limit_s) as cursor:
                 await cursor.execute("VACUUM events")
@@ -241,13 +230,40 @@ async def _migrate(cursor: psycopg.AsyncCursor[Any]) -> None:
             await cursor.execute("INSERT INTO migrations VALUES (%s, %s)", [migration.number, migration.name])
 
 
+async def _erase(cursor: psycopg.AsyncCursor[Any], participant: str, **only: Any) -> int:
+    """Erase words in the rows of `only` (room, session, seqs; None: any); return how many had some."""
+    only = {name: value for name, value in only.items() if value is not None}
+    conditions = {
+        "room": "room = %(room)s",
+        "session": "session = %(session)s",
+        "seqs": "seq = ANY(%(seqs)s)",
+    }
+    page = sql.WITH_WORDS.format(
+        data="data::text",
+        who="%(who)s",
+        ms="%(ms)s",
+        n="%(n)s",
+        after_room="%(after_room)s",
+        page=sql.PAGE,
+        more="".join(f" AND {conditions[name]}" for name in only),
+    )
+    number, after = 0, (-1, 0, "")
+    while True:
+        at = dict(zip(("ms", "n", "after_room"), after, strict=True))
+        await cursor.execute(_text(page), only | at | {"who": participant})
+        found = await cursor.fetchall()
+        changed = erased_rows([(room, entry_id, data) for *_, room, entry_id, data in found], participant)
+        if changed:
+            await cursor.execute(_ERASE, [_json(changed)])
+            number += len(changed)
+        if len(found) < sql.PAGE:
+            return number
+        after = found[-1][:3]
+
+
 def _text(statement: str) -> LiteralString:
     """A statement that is put together from constants alone."""
     return cast("LiteralString", statement)
-
-
-def _named(statement: str) -> str:
-    return statement.replace("$who", "%(who)s")
 
 
 def _json(rows: object) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _LARGEST = 2**63 - 1
 _LONGEST_KEPT = 100_000
-_NOT_IN_DATA = frozenset(words.WORD_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +46,12 @@ class EventRow:
     """Whom it is about: its participant, who was interrupted, who was spoken over."""
     other: str | None
     """The other one: the interruptor, or who did it."""
-    speech_id: str | None
-    utterance_id: str | None
-    final: bool | None
-    duration_ms: float | None
-    held_ms: float | None
-    waited_ms: float | None
-    heard_ms: float | None
-    generated_ms: float | None
-    text: str | None
-    generated_text: str | None
-    heard_text: str | None
-    unheard_text: str | None
-    words: str | None
+    spoken: bool
+    """Whether somebody's words are in `data`."""
+    forgotten: bool
+    """Whether words in it were erased."""
     data: str
-    """JSON object: all of the event's data but its words."""
+    """JSON object: the event's data."""
     unknown_fields: str | None
 
 
@@ -81,6 +71,16 @@ class QuarantinedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasedRow:
+    """What an event's row becomes where words are erased from it."""
+
+    room: str
+    entry_id: str
+    spoken: bool
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
 class ForgottenWords:
     """Words that an event of the batch says are erased."""
 
@@ -88,6 +88,16 @@ class ForgottenWords:
     session: str
     participant: str
     seqs: tuple[int, ...]
+
+
+def erased_rows(rows: Iterable[tuple[str, str, str]], participant: str) -> list[ErasedRow]:
+    """Return what those of `rows` (room, entry id, data) become that hold words of the participant."""
+    changed: list[ErasedRow] = []
+    for room, entry_id, data in rows:
+        left = words.erased(cast("dict[str, Any]", from_json(data)), participant)
+        if left is not None:
+            changed.append(ErasedRow(room, entry_id, words.spoken(left), to_json(left).decode()))
+    return changed
 
 
 @dataclass(slots=True)
@@ -147,8 +157,6 @@ def _row(room: str, entry_id: str, raw: Any) -> tuple[EventRow, object]:
     if "\0" in "".join((*envelope, recorded.traceparent or "")):
         raise InvalidEventError("a field of the envelope holds a NUL character", entry_id=entry_id)
     data = cast("dict[str, Any]", from_json(_data_of(raw)))
-    spoken = {name: _plain(data[name]) for name in words.WORD_FIELDS if isinstance(data.get(name), str)}
-    rest = {name: value for name, value in data.items() if name not in spoken}
     row = EventRow(
         room=room,
         session=recorded.session,
@@ -168,20 +176,9 @@ def _row(room: str, entry_id: str, raw: Any) -> tuple[EventRow, object]:
         traceparent=recorded.traceparent,
         participant=_plain(words.about(data)),
         other=_plain(words.other(data)),
-        speech_id=_text_of(data, "speech_id"),
-        utterance_id=_text_of(data, "utterance_id"),
-        final=data["final"] if isinstance(data.get("final"), bool) else None,
-        duration_ms=_number_of(data, "duration_ms"),
-        held_ms=_number_of(data, "held_ms"),
-        waited_ms=_number_of(data, "waited_ms"),
-        heard_ms=_number_of(data, "heard_ms"),
-        generated_ms=_number_of(data, "generated_ms"),
-        text=spoken.get("text"),
-        generated_text=spoken.get("generated_text"),
-        heard_text=spoken.get("heard_text"),
-        unheard_text=spoken.get("unheard_text"),
-        words=spoken.get("words"),
-        data=to_json(rest, inf_nan_mode="strings").decode(),
+        spoken=words.spoken(data),
+        forgotten=False,
+        data=to_json(data, inf_nan_mode="strings").decode(),
         unknown_fields=to_json(recorded.unknown_fields).decode() if recorded.unknown_fields else None,
     )
     return row, recorded.event
@@ -192,19 +189,6 @@ def _data_of(raw: Any) -> str:
         return text(raw.get("data", raw.get(b"data")))
     flat = list(raw)
     return text(dict(zip((text(name) for name in flat[::2]), flat[1::2], strict=True))["data"])
-
-
-def _text_of(data: Mapping[str, Any], name: str) -> str | None:
-    value = data.get(name)
-    return _plain(value) if isinstance(value, str) else None
-
-
-def _number_of(data: Mapping[str, Any], name: str) -> float | None:
-    value = data.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    number = float(value) if abs(value) <= _LARGEST else None
-    return None if number is None or number != number else number
 
 
 def _plain(value: Any) -> Any:

@@ -6,23 +6,18 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
-from swarm.archive import words
 from swarm.archive.rows import COLUMNS, EventRow
 
-ERASE_SET = ", ".join(
-    [
-        *(
-            f"{name} = CASE WHEN participant = $who THEN NULL ELSE {name} END"
-            for name in words.OF_PARTICIPANT
-        ),
-        f"{words.OF_OTHER} = CASE WHEN coalesce(other, participant) = $who THEN NULL ELSE words END",
-    ]
-)
-_HAS_OWN = " OR ".join(f"{name} IS NOT NULL" for name in words.OF_PARTICIPANT)
-ERASE_WHERE = (
-    f"((participant = $who AND ({_HAS_OWN})) OR (coalesce(other, participant) = $who AND words IS NOT NULL))"
-)
-"""The rows that hold words of `$who`; words never lie in another column."""
+PAGE = 2000
+"""Rows that are read and changed at a time."""
+
+WITH_WORDS = """
+SELECT entry_ms, entry_n, room, entry_id, {data} FROM events
+WHERE spoken AND (participant = {who} OR other = {who})
+  AND (entry_ms, entry_n, room) > ({ms}, {n}, {after_room})
+{more} ORDER BY entry_ms, entry_n, room LIMIT {page}
+"""
+"""A page of the rows that may hold words of a participant."""
 
 GAPS = """
 WITH followed AS (

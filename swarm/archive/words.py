@@ -37,6 +37,21 @@ def speaks(participant: str, data: Mapping[str, Any]) -> bool:
     return bool(data.get(OF_OTHER)) and (who if by is None else by) == participant
 
 
+def spoken(data: Mapping[str, Any]) -> bool:
+    """Whether the data holds anybody's words."""
+    return any(data.get(field) for field in WORD_FIELDS)
+
+
+def erased(data: Mapping[str, Any], participant: str) -> dict[str, Any] | None:
+    """Return the data with empty texts in place of the participant's words; None where it holds none."""
+    if not speaks(participant, data):
+        return None
+    who, by = about(data), other(data)
+    own = OF_PARTICIPANT if who == participant else ()
+    others = (OF_OTHER,) if (who if by is None else by) == participant else ()
+    return {name: "" if name in own or name in others else value for name, value in data.items()}
+
+
 def _first(data: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     for name in names:
         value = data.get(name)

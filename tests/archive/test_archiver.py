@@ -245,5 +245,9 @@ async def test_killed_at_any_moment_every_event_is_archived_once(
         assert await archive.gaps() == []
     for stream in streams:
         written = [(each.id, each.seq, getattr(each.event, "text", None)) for each in await stream.read()]
-        found = [(row["entry_id"], row["seq"], row["text"]) for row in archived if row["room"] == stream.room]
+        found = [
+            (row["entry_id"], row["seq"], row["data"].get("text"))
+            for row in archived
+            if row["room"] == stream.room
+        ]
         assert found == written
