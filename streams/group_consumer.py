@@ -18,6 +18,7 @@ from streams.group_calls import GroupCalls
 from streams.hinted_reader import reader_of
 from streams.leases import Leases
 from streams.room_work import OwnedRoom, RoomWork, Tally
+from streams.tracing import handling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -129,7 +130,7 @@ class Consumer:
         work = RoomWork(
             self._calls,
             self._settings,
-            handler,
+            handling(handler, consumer=self.group),
             tally=self._tally,
             stopping=self._stopping,
             on_missed=self._on_missed,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import contextmanager
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from opentelemetry import trace
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
 
     from streams.events import Event, Recorded
 
-__all__ = ("Sending", "context_of", "processing", "publishing", "sending", "traceparent_of", "tracer")
+__all__ = (
+    "Sending",
+    "context_of",
+    "handling",
+    "processing",
+    "publishing",
+    "sending",
+    "traceparent_of",
+    "tracer",
+)
 
 _SCOPE = "hybrid-agentic-swarm"
 _W3C = TraceContextTextMapPropagator()
@@ -158,6 +168,20 @@ def processing(recorded: Recorded, *, consumer: str = "") -> Generator[None]:
         attributes=attributes,
     ):
         yield
+
+
+def handling(handler: Callable[[Recorded], object], *, consumer: str) -> Callable[[Recorded], object]:
+    """Return `handler` so that it handles each entry in a span, or as it is where nothing is traced."""
+    if tracer() is None:
+        return handler
+
+    async def traced(recorded: Recorded) -> None:
+        with processing(recorded, consumer=consumer):
+            answer = handler(recorded)
+            if isawaitable(answer):
+                await answer
+
+    return traced
 
 
 def _attributes(operation: str, room: str, event_type: str, source: str) -> dict[str, str | int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from streams import ConversationStream, InvalidEventError, Outbox, StreamUnavailableError, events
 from streams.connection import redis_client as client_of
+from streams.group_consumer import consumer
 from streams.tracing import context_of, processing, sending, tracer
 from tests.tracing import Traced, traced_process
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from redis.asyncio import Redis
+
+    from streams.events import Recorded
 
 JOINED = events.SpeechStarted(participant="ann", speech_id="s1")
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -60,6 +64,28 @@ async def test_publish_and_consume_are_one_trace(redis_client: Redis, traced: Tr
     }
     assert process.attributes is not None
     assert process.attributes["messaging.consumer.group.name"] == "dashboard"
+
+
+async def test_a_consumer_group_handles_in_the_trace_of_who_published(
+    redis_client: Redis, traced: Traced
+) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    entry = await stream.publish(JOINED, source="scribe")
+    group = consumer(redis_client, "dashboard", rooms=["lobby"])
+    around: list[trace.SpanContext] = []
+
+    async def handle(recorded: Recorded) -> None:
+        await asyncio.sleep(0)
+        around.append(trace.get_current_span().get_span_context())
+        if recorded.id == entry.id:
+            group.stop()
+
+    async with asyncio.timeout(10):
+        await group.run(handle)
+    process = traced.named("process SPEECH_STARTED")
+    assert process.context.span_id == around[-1].span_id
+    assert process.parent is not None
+    assert process.parent.span_id == traced.named("send SPEECH_STARTED").context.span_id
 
 
 async def test_a_report_keeps_the_trace_of_who_made_it(redis_client: Redis, traced: Traced) -> None:
