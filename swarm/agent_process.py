@@ -20,6 +20,7 @@ from streams.keys import checked_name
 from streams.relay import Relay
 from swarm import agents, settings
 from swarm.errors import RoomLostError, SettingError, SwarmError
+from swarm.metrics import both, serve
 from swarm.redis_connection import connect_redis
 from swarm.room_errors import as_setting_errors
 from swarm.session import AgentSpec, SwarmSession
@@ -56,6 +57,7 @@ class Options:
     model: str = settings.OFFLINE_MODEL
     opening: str = ""
     health_file: Path | None = None
+    metrics_port: int | None = None
 
 
 async def run(options: Options) -> None:
@@ -79,14 +81,18 @@ async def run(options: Options) -> None:
         redis = await connect_redis(environment.redis_url)
         stack.push_async_callback(redis.aclose)
         presence = Presence()
+        metrics = await stack.enter_async_context(serve(options.metrics_port))
+        connect = _connection(livekit, options.room, presence)
         session = SwarmSession(
             redis,
             options.room,
             agents=[_spec(options)],
-            connect=_connection(livekit, options.room, presence),
+            connect=connect if metrics is None else metrics.counting(connect),
             recogniser=await stack.enter_async_context(agents.offline_recogniser()),
-            on_event=presence.feed,
+            on_event=presence.feed if metrics is None else both(presence.feed, metrics.feed),
         )
+        if metrics is not None:
+            metrics.follow(session)
         with as_setting_errors():
             await stack.enter_async_context(session)
         stack.enter_context(collector_spares_what_is_loaded())

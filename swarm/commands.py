@@ -31,6 +31,9 @@ Json = Annotated[
 Model = Annotated[
     str, typer.Option(help="'offline' (no key, no download) or an ADK live model, e.g. a Gemini live model.")
 ]
+MetricsPort = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Serve metrics for Prometheus on 127.0.0.1 at this port.")
+]
 RoomName = Annotated[str, typer.Option("--room", help="Name of the room.")]
 
 
@@ -40,6 +43,7 @@ def demo(
     mic: Annotated[Path | None, typer.Option(help="A WAV recording that plays the person.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the recording and the picture.")] = Path("swarm-demo"),
     model: Model = settings.OFFLINE_MODEL,
+    metrics_port: MetricsPort = None,
     as_json: Json = False,
 ) -> None:
     """Two agents and a person meet in a room: turns, a backchannel, interruptions, and the record of it.
@@ -49,7 +53,9 @@ def demo(
     from swarm.demo import run
 
     logs.show("error")
-    document = ctx.obj.run(run.demo(run.Options(mic=mic, out=out, model=model, live=not as_json)))
+    document = ctx.obj.run(
+        run.demo(run.Options(mic=mic, out=out, model=model, live=not as_json, metrics_port=metrics_port))
+    )
     if as_json:
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     if not document["ok"]:
@@ -65,6 +71,7 @@ def agent(
     model: Model = settings.OFFLINE_MODEL,
     opening: Annotated[str, typer.Option(help="What a host is asked to open with; empty: it waits.")] = "",
     health_file: Annotated[Path | None, typer.Option(help="Touched every second while all is well.")] = None,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Run one agent in a real LiveKit room (needs REDIS_URL, LIVEKIT_URL, its key and secret)."""
     from swarm import agent_process
@@ -79,6 +86,7 @@ def agent(
                 model=model,
                 opening=opening,
                 health_file=health_file,
+                metrics_port=metrics_port,
             )
         )
     )
