@@ -12,7 +12,7 @@ _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,3})?) ?(|k|m|g|ki|mi|gi)b?", re.IGNORECA
 
 
 def time_ms(text: str) -> int:
-    """Return a time in ms since 1970, of `2026-11-21`, `2026-11-21T10:00` (UTC unless it says), ms, an entry id.
+    """Return a time in ms since 1970, of `2026-11-21`, `2026-11-21T10:00` (UTC unless told), ms, an entry id.
 
     Raises:
         ValueError: it is none of these.
