@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
-from streams.connection import UNAVAILABLE, backoff_s, end_if_cancelled, until_available
+from streams.connection import UNAVAILABLE, backoff_s, end_if_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,19 +89,11 @@ class Desk:
 
     # New entries wake the rooms that they are in
 
-    async def follow(self, leases: Leases, *, discover: bool) -> None:
+    async def follow(self) -> None:
         """Wake rooms, and find new ones, until cancelled."""
         reader = self._reader
-        if discover:
-            await until_available(reader.read_now, _REFUSED_DELAY_S * 10)
         while True:
             end_if_cancelled()
-            if discover:
-                seen = reader.cursors
-                leases.discovered(seen)
-                for name in seen:
-                    if name not in self._owned:
-                        reader.drop(name)
             for name, _ in await reader.read():
                 room = self._owned.get(name)
                 if room is None:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ("Consumer", "consumer")
 
 _LEAVE_LIMIT_S = 2.0
-_NOWHERE = f"{2**63}-0"
-"""An entry id that nothing comes after: a room that is only waited for."""
 
 
 def consumer(
@@ -137,16 +135,18 @@ class Consumer:
             clock=self._clock,
         )
         redis, clock = self._redis, self._clock
-        reader = reader_of(redis, discover=self._fixed is None, first_id=lambda _: _NOWHERE, clock=clock)
-        desk = Desk(work, self._calls, self._settings, reader, self._owned, self._stopping)
+
+        def on_room(room: str) -> None:
+            leases.discovered(room)
+
+        reader = reader_of(redis, discover=self._fixed is None, on_room=on_room, clock=clock)
+        desk = Desk(work, self._calls, self._settings, reader, self._owned, self._stopping, clock=clock)
         leases = Leases(self._calls, self._settings, self._owned, clock=clock, rooms=self._fixed, told=desk)
         try:
             async with reader, asyncio.TaskGroup() as tasks:
                 around = [
                     tasks.create_task(leases.keep(), name="consumer-leases"),
-                    tasks.create_task(
-                        desk.follow(leases, discover=self._fixed is None), name="consumer-reader"
-                    ),
+                    tasks.create_task(desk.follow(), name="consumer-reader"),
                     tasks.create_task(desk.acknowledge(), name="consumer-acks"),
                 ]
                 await desk.dispatch(tasks, leases)
@@ -154,7 +154,8 @@ class Consumer:
                 for task in around:
                     task.cancel()
         finally:
-            await self._leave(work, leases)
+            async with asyncio.TaskGroup() as ending:  # a task of its own can call Redis, also when cancelled
+                ending.create_task(self._leave(work, leases), name="consumer-ends")
             self._running = False
 
     async def _leave(self, work: RoomWork, leases: Leases) -> None:

@@ -15,7 +15,7 @@ from streams.group_calls import Held, Taken
 from streams.room_work import OwnedRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, MutableMapping
+    from collections.abc import Callable, MutableMapping
 
     from streams.consumer_settings import ConsumerSettings
     from streams.group_calls import GroupCalls
@@ -74,13 +74,13 @@ class Leases:
         self._clock = clock
         self._shares = rooms is None or len(rooms) > 1
         self._scope = "*" if rooms is None else " ".join(rooms)
-        self._told = told
         self._wanted: dict[str, float] = dict.fromkeys(rooms or (), 0.0)
         """Room to the monotonic time at which to ask for it."""
         self._ending: dict[str, OwnedRoom] = {}
         """Rooms that are not ours any more while a handler is still at work on them."""
         self._members: dict[str, str] = {}
         self._changed = asyncio.Event()
+        self._told = told
 
     def wake(self) -> None:
         """Look at the rooms again: work on one of them has ended."""
@@ -92,12 +92,11 @@ class Leases:
         self._drop(room)
         self._changed.set()
 
-    def discovered(self, rooms: Iterable[str]) -> None:
-        """Take note of rooms that there are."""
-        for room in rooms:
-            if room not in self._wanted:
-                self._wanted[room] = 0.0
-                self._changed.set()
+    def discovered(self, room: str) -> None:
+        """Take note of a room that there is."""
+        if room not in self._wanted:
+            self._wanted[room] = 0.0
+            self._changed.set()
 
     async def keep(self) -> None:
         """Take and renew until cancelled."""

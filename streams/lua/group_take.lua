@@ -15,13 +15,13 @@ local until_ms = tonumber(state[2] or '0')
 if state[1] and state[1] ~= ARGV[2] and until_ms > now_ms() then
   return {'held', whole(until_ms - now_ms())}
 end
-local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], state[5] or ARGV[4], 'MKSTREAM')
-if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then
-  return redis.error_reply(made.err)
+local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1])
+if pending.err then -- no such group, or no stream; else the next call says what is wrong
+  redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], state[5] or ARGV[4], 'MKSTREAM')
+  pending = redis.call('XPENDING', KEYS[1], ARGV[1])
 end
 redis.call('HSET', KEYS[2], 'owner', ARGV[2], 'until_ms', whole(now_ms() + tonumber(ARGV[3])))
 local meta = redis.call('HMGET', KEYS[3], 'session', 'seq')
-local pending = redis.call('XPENDING', KEYS[1], ARGV[1])
 local given_out = ''
 if ARGV[5] == '1' then
   for _, found in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
