@@ -85,7 +85,15 @@ class DuckdbArchive:
 
     async def forget(self, participant: str, room: str | None = None) -> int:
         """See `Archive`. The file is then written anew, so that no page of it keeps the words."""
-        erased = await self._run(lambda connection: _erase(connection, participant, room=room))
+
+        def erase(connection: duckdb.DuckDBPyConnection) -> int:
+            only = "" if room is None else " AND room = $room"
+            parameters = {"who": participant, "escaped": sql.escaped(participant)}
+            aside = sql.ERASE_ASIDE.format(who="$who", escaped="$escaped") + only
+            connection.execute(aside, parameters | ({} if room is None else {"room": room}))
+            return _number(connection) + _erase(connection, participant, room=room)
+
+        erased = await self._run(erase)
         if erased:
             await self.rewrite()
         return erased

@@ -114,7 +114,11 @@ class PostgresArchive:
     async def forget(self, participant: str, room: str | None = None) -> int:
         """See `Archive`. A VACUUM follows, so that the pages are free to be written over."""
         async with self._transaction() as cursor:
-            erased = await _erase(cursor, participant, room=room)
+            only = "" if room is None else " AND room = %(room)s"
+            aside = sql.ERASE_ASIDE.format(who="%(who)s", escaped="%(escaped)s") + only
+            parameters = {"who": participant, "escaped": sql.escaped(participant), "room": room}
+            await cursor.execute(_text(aside), parameters)
+            erased = cursor.rowcount + await _erase(cursor, participant, room=room)
         if erased:
             async with self._cursor(self._export_limit_s) as cursor:
                 await cursor.execute("VACUUM events")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -19,6 +20,11 @@ WHERE spoken AND (participant = {who} OR other = {who})
 """
 """A page of the rows that may hold words of a participant."""
 
+ERASE_ASIDE = """
+UPDATE quarantine SET fields = '' WHERE (position({who} IN fields) > 0 OR position({escaped} IN fields) > 0)
+"""
+"""Entries that were put aside have no form: whatever names a participant, also in ASCII within JSON, goes."""
+
 GAPS = """
 WITH followed AS (
   SELECT room, session, seq, lead(seq) OVER (PARTITION BY room, session ORDER BY seq) AS next_seq FROM events
@@ -31,6 +37,11 @@ _KINDS = {
     "float": ("DOUBLE", "double precision"),
     "bool": ("BOOLEAN", "boolean"),
 }
+
+
+def escaped(participant: str) -> str:
+    """Return the name as ASCII in a JSON text within a JSON text has it."""
+    return json.dumps(participant)[1:-1].replace("\\", "\\\\")
 
 
 @dataclass(frozen=True, slots=True)
