@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swarm import logs, settings
+from swarm.analytics.commands import stats
+from swarm.archive import commands as archive_commands
 from swarm.errors import SettingError
 from swarm.floor_cli.commands import app as floor_app
+from swarm.replay.commands import replay
 
 if TYPE_CHECKING:
     from swarm.tail import TailOptions
@@ -24,6 +27,9 @@ app = typer.Typer(
     help="Several voice agents and several people in one room: one floor, local barge-in, one record.",
 )
 app.add_typer(floor_app, name="floor")
+app.command()(stats)
+app.command()(replay)
+archive_commands.add_to(app)
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
