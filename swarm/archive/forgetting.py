@@ -71,7 +71,7 @@ async def forget(
 
     Entries that hold them are deleted, each batch in one step with the WORDS_FORGOTTEN that names their seq;
     a running archiver erases the same from its archive when it comes to that event. With `archive`, its rows
-    of these rooms lose the texts too, whatever their age, and stay. Said again, it finds nothing more to erase.
+    of these rooms lose the texts too, whatever their age, and stay. Said again, it finds nothing to erase.
     While Redis is away this waits.
 
     Raises:
