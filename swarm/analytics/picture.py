@@ -111,7 +111,8 @@ def _latencies(axis: Any, tally: Tally) -> None:
     axis.set_xlabel("ms")
     axis.set_ylabel("share that is done")
     axis.set_title("how soon", fontsize=11)
-    axis.legend(frameon=False, loc="lower right")
+    if axis.get_legend_handles_labels()[1]:
+        axis.legend(frameon=False, loc="lower right")
     _plain(axis)
 
 

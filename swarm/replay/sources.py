@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 _ENTRIES = """
-SELECT room, session, entry_id, seq, prev, kind, type, source, at_ms, occurred_ms, v, token, late, traceparent,
-  data
+SELECT room, session, entry_id, seq, prev, kind, type, source, at_ms, occurred_ms, v, token, late,
+  traceparent, data
 FROM events WHERE room = $room
 ORDER BY split_part(entry_id, '-', 1)::BIGINT, split_part(entry_id, '-', 2)::BIGINT
 """

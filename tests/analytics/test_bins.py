@@ -29,7 +29,7 @@ def test_sql_puts_every_duration_into_the_same_bin() -> None:
     with duckdb.connect() as connection:
         connection.execute(bins.SQL)
         rows = connection.execute("SELECT v, bin_of(v) FROM (SELECT unnest($v) AS v)", {"v": values})
-        assert {value: number for value, number in rows.fetchall()} == {v: bins.bin_of(v) for v in values}
+        assert dict(rows.fetchall()) == {v: bins.bin_of(v) for v in values}
 
 
 def test_sql_cuts_durations_to_the_same_whole_milliseconds() -> None:
