@@ -1,4 +1,4 @@
-"""`swarm archive`, `export`, `retention` and `forget`. Thin: options in, one async function called."""
+"""The commands of the archive, of retention and of privacy. Thin: options in, one async function called."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from swarm import logs, settings
 from swarm.archive.ports import Format  # noqa: TC001 - typer reads the annotations
 from swarm.archive.times import duration_ms, size_bytes, time_ms
+from swarm.archive.words import Transcripts  # noqa: TC001 - typer reads the annotations
 from swarm.errors import SettingError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ Rooms = Annotated[list[str] | None, typer.Option("--room", help="Only this room 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (archive, export, retention, forget):
+    for command in (archive, export, retention, transcripts, forget):
         app.command()(command)
 
 
@@ -120,6 +121,23 @@ def retention(
     )
     every_s = max(0.1, _read("--every", every, duration_ms) / 1000)
     ctx.obj.run(run_retention(limits, every_s=every_s, once=once, as_json=as_json))
+
+
+def transcripts(
+    ctx: typer.Context,
+    room: Annotated[str, typer.Argument(help="Name of the room.", metavar="ROOM")],
+    setting: Annotated[
+        Transcripts | None, typer.Argument(help="keep, redact (a star for each word) or omit; else: tell.")
+    ] = None,
+    by: Annotated[str, typer.Option("--as", help="Who sets it, as the record shall name it.")] = "operator",
+    as_json: Json = False,
+) -> None:
+    """Tell or set whether a room's record keeps what is said, from now on (needs REDIS_URL)."""
+    from swarm.archive.commands_run import run_transcripts
+
+    logs.show("warning")
+    now = ctx.obj.run(run_transcripts(settings.check_room(room), setting, by))
+    _tell({"room": room, "transcripts": now}, f"room {room}: {now}", as_json)
 
 
 def forget(

@@ -19,6 +19,7 @@ from swarm.archive.export import export
 from swarm.archive.forgetting import forget
 from swarm.archive.opening import open_archive
 from swarm.archive.retention import Retention
+from swarm.archive.transcripts import set_transcripts, transcripts
 from swarm.errors import SettingError
 from swarm.settings import from_environment, shown_url
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from swarm.archive.retention import Trimmed
     from swarm.archive.retention_rule import Limits
     from swarm.archive.rows import Batch
+    from swarm.archive.words import Transcripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,21 @@ async def run_retention(limits: Limits, *, every_s: float, once: bool, as_json: 
             await retention.pass_once()
         else:
             await retention.run()
+
+
+async def run_transcripts(room: str, setting: Transcripts | None, by: str) -> Transcripts:
+    """Return what becomes of words in the room's record, after it was set where a setting is given.
+
+    Raises:
+        SettingError: REDIS_URL is wrong, or `by` can be no name.
+    """
+    async with _redis() as redis:
+        if setting is None:
+            return await transcripts(redis, room)
+        try:
+            return await set_transcripts(redis, room, setting, source=by)
+        except InvalidEventError as error:
+            raise SettingError("--as", error.reason, "Give a name without white space") from error
 
 
 async def run_forget(participant: str, rooms: Sequence[str] | None, where: str | None) -> dict[str, Any]:

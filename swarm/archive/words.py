@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +15,9 @@ OF_OTHER = "words"
 """Field that holds words of the other one; of the participant where there is no other one."""
 
 WORD_FIELDS = (*OF_PARTICIPANT, OF_OTHER)
+
+Transcripts = Literal["keep", "redact", "omit"]
+"""What becomes of words in a record: kept, a star for each, or left out."""
 
 _ABOUT = ("participant", "interrupted", "speaker")
 _OTHER = ("interruptor", "by")
@@ -35,6 +39,13 @@ def speaks(participant: str, data: Mapping[str, Any]) -> bool:
     if who == participant and any(data.get(field) for field in OF_PARTICIPANT):
         return True
     return bool(data.get(OF_OTHER)) and (who if by is None else by) == participant
+
+
+def recorded_as(text: str, transcripts: Transcripts) -> str:
+    """Return what a record keeps of a text."""
+    if transcripts == "keep":
+        return text
+    return " ".join("*" for _ in re.findall(r"[^ \n\r\t\f]+", text)) if transcripts == "redact" else ""
 
 
 def spoken(data: Mapping[str, Any]) -> bool:

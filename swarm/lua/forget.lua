@@ -34,6 +34,6 @@ if not open then
   append(KEYS[1], KEYS[2], {
     room = room, kind = 'SYSTEM_SIGNAL', type = 'ROOM_CLOSED', source = source, data = '{"reason":"forgetting"}',
   })
-  redis.call('DEL', KEYS[2])
+  end_session(KEYS[2])
 end
 return {erased, written.id}

@@ -71,7 +71,7 @@ if KEYS[2] then
       append(KEYS[1], KEYS[2], {
         room = room, kind = 'SYSTEM_SIGNAL', type = 'ROOM_CLOSED', source = source, data = '{"reason":"retention"}',
       })
-      redis.call('DEL', KEYS[2])
+      end_session(KEYS[2])
     end
   end
 end

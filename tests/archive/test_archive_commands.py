@@ -112,6 +112,15 @@ async def test_retention_trims_and_says_what(real_redis: Redis, real_redis_url: 
     assert stopped.noise == []
 
 
+async def test_a_room_is_told_what_to_keep(real_redis: Redis, real_redis_url: str) -> None:
+    env = {"REDIS_URL": real_redis_url}
+    assert (await ended("transcripts", "lobby", env=env)).stdout == "room lobby: keep\n"
+    done = await ended("transcripts", "lobby", "omit", "--json", env=env)
+    assert (json.loads(done.stdout), done.stderr) == ({"room": "lobby", "transcripts": "omit"}, "")
+    stream = await fill(real_redis, 1)
+    assert [getattr(each.event, "text", None) for each in await stream.read()] == [None, ""]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -135,6 +144,7 @@ async def test_retention_trims_and_says_what(real_redis: Redis, real_redis_url: 
             "error --max-age: '7' is not understood. Write it like 90s, 12h or 7d",
         ),
         (("forget", "a b"), "error PARTICIPANT: participant 'a b': 1 to 128 characters"),
+        (("transcripts", "lobby", "omit", "--as", "a b"), "error --as: source 'a b'"),
         (("forget", "ann", "--room", "a b"), "error --room: "),
     ],
 )
