@@ -75,6 +75,7 @@ class GroupCalls:
         self._in_slots = isinstance(cast("Any", redis), RedisCluster)
         self._take = redis.register_script(scripts.load("streams", "group_take.lua"))
         self._done = redis.register_script(scripts.load("streams", "group_done.lua"))
+        self._try = redis.register_script(scripts.load("streams", "group_try.lua"))
         self._leave = redis.register_script(scripts.load("streams", "group_leave.lua"))
         self._dead = redis.register_script(scripts.load("streams", "dead_letter.lua"))
         self._members = redis.register_script(scripts.load("streams", "group_members.lua"))
@@ -166,21 +167,17 @@ class GroupCalls:
             text(reply[0]), entries, removed=len(entries) < len(reply[1]) or bool(reply[2:] and reply[2])
         )
 
-    async def deliveries(self, room: str, entries: list[Entry]) -> int:
-        """Return how often the first of the claimed entries was given out, this time included.
+    async def tried(self, room: str, entry_id: str) -> int:
+        """Note that the first of the claimed entries is about to be tried; return how often that was so.
 
-        The others begin to count anew: they waited behind it, so their consumers did not die of them.
+        Only the first: the others wait behind it, so their consumers did not die of them.
         """
-        client, key, first = cast("Any", self.redis), keys.stream(room), entries[0][0]
-
-        async def ask() -> int:
-            waiting = await client.xpending_range(key, self.group, min=first, max=first, count=1)
-            behind = [entry_id for entry_id, _ in entries[1:]]
-            if behind:
-                await client.xclaim(key, self.group, self.consumer, 0, behind, retrycount=1, justid=True)
-            return int(waiting[0]["times_delivered"]) if waiting else 1
-
-        return await until_available(ask, TIMEOUT_S)
+        script_keys = [keys.consumer_group(room, self.group)]
+        return int(
+            await until_available(
+                lambda: cast("Any", self._try)(keys=script_keys, args=[entry_id]), TIMEOUT_S
+            )
+        )
 
     async def drop_removed(self, room: str) -> int:
         """Acknowledge what waits for an ack and is not in the stream any more; return how many."""

@@ -108,20 +108,23 @@ class RoomWork:
                 await calls.drop_removed(name)  # what is lost by that shows as a gap in seq
             entries = page.entries
             self._tally.claimed += len(entries)
-            given_out = 1
-            if entries and first:
-                given_out = await calls.deliveries(name, entries)
+            tried = 0
+            if entries and first and self._may_go_on(room):
                 first = False
-                if given_out > self._settings.tries:
-                    error = f"given out {given_out - 1} times without an acknowledgement"
-                    await self._bury(room, entries[0], "unanswered", error, given_out - 1)
-                    entries = entries[1:]
-            if not await self.handle(room, entries, singly=True, tried=given_out - 1):
+                tried = await calls.tried(name, entries[0][0]) - 1
+                if tried >= self._settings.tries:
+                    error = f"its consumers ended {tried} times without an answer"
+                    await self._bury(room, entries[0], "unanswered", error, tried)
+                    entries, tried = entries[1:], 0
+            if not await self.handle(room, entries, singly=True, tried=tried):
                 return False
             cursor = page.cursor
             if cursor == "0-0":
                 room.recovers = False
                 return True
+
+    def _may_go_on(self, room: OwnedRoom) -> bool:
+        return not self._stopping.is_set() and self._clock() < room.until_s
 
     async def handle(self, room: OwnedRoom, entries: list[Entry], *, singly: bool, tried: int = 0) -> bool:
         """Handle entries one after the other; False where it had to stop, and the rest has to be claimed.

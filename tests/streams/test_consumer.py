@@ -210,22 +210,26 @@ async def test_entries_of_the_dead_are_claimed_before_new_ones(redis_client: Red
 async def test_an_entry_that_its_consumers_died_of_goes_to_the_dead_letters_alone(
     redis_client: Redis,
 ) -> None:
-    ids = await say(redis_client, "lobby", "deadly", "b", "c")
-    key = keys.stream("lobby")
-    await redis_client.xgroup_create(key, "g", "0")
-    await redis_client.xreadgroup("g", "dead-0", {key: ">"})
-    opened = (await redis_client.xrange(key, count=1))[0][0]
-    await redis_client.xack(key, "g", opened)
-    for nth in (1, 2):
-        await redis_client.xautoclaim(key, "g", f"dead-{nth}", 0)
+    ids = await say(redis_client, "lobby", "a", "deadly", "c")
     seen = Seen()
-    async with running(
-        (ConversationStream(redis_client, "lobby").consumer("g", "one", settings=QUICK), seen)
-    ):
-        await seen.wait(2)
-    assert seen.tried == ["b", "c"]
+
+    async def die(recorded: Recorded) -> None:
+        await seen(recorded)
+        if text_of(recorded) == "deadly":
+            await asyncio.sleep(60)
+
+    stream, settings = ConversationStream(redis_client, "lobby"), replace(QUICK, ack_every=100)
+    for nth in range(1 + QUICK.tries):  # as it is read first, and then claimed
+        async with asyncio.TaskGroup() as tasks:
+            run = tasks.create_task(stream.consumer("g", f"m{nth}", settings=settings).run(die))
+            await seen.wait(2 + nth)
+            run.cancel()
+    survivor = Seen()
+    async with running((stream.consumer("g", "last", settings=settings), survivor)):
+        assert await survivor.wait(1) == ["c"]
     [letter] = await read_dead_letters(redis_client, "lobby")
-    assert (letter.entry_id, letter.reason, letter.tries) == (ids[0], "unanswered", 3)
+    assert (letter.entry_id, letter.reason, letter.tries) == (ids[1], "unanswered", 3)
+    assert seen.texts == ["a", *["deadly"] * 4]
 
 
 async def test_pending_entries_that_were_removed_are_not_waited_for(redis_client: Redis) -> None:
