@@ -25,6 +25,7 @@ from swarm.redis_connection import connect_redis
 from swarm.room_errors import as_setting_errors
 from swarm.session import AgentSpec, SwarmSession
 from swarm.steady import collector_spares_what_is_loaded
+from swarm.trace_export import exporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,7 @@ async def run(options: Options) -> None:
         redis = await connect_redis(environment.redis_url)
         stack.push_async_callback(redis.aclose)
         presence = Presence()
+        await stack.enter_async_context(exporting(f"swarm-{options.name}"))
         metrics = await stack.enter_async_context(serve(options.metrics_port))
         connect = _connection(livekit, options.room, presence)
         session = SwarmSession(

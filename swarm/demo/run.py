@@ -29,6 +29,7 @@ from swarm.redis_connection import open_redis
 from swarm.room_errors import as_setting_errors
 from swarm.session import SwarmSession
 from swarm.steady import collector_spares_what_is_loaded
+from swarm.trace_export import exporting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +73,7 @@ async def demo(options: Options) -> dict[str, Any]:
         with as_setting_errors():
             stage = await stack.enter_async_context(open_stage(environment.livekit, room))
         await stack.enter_async_context(Relay(server.redis))
+        await stack.enter_async_context(exporting("swarm-demo"))
         metrics = await stack.enter_async_context(serve(options.metrics_port))
         happenings = Happenings()
         recogniser = await stack.enter_async_context(agents.offline_recogniser())
