@@ -34,6 +34,17 @@ The version is `v`, {SCHEMA_VERSION} at present.
 - What cannot be said by adding is a new version. The envelope (all fields but `data`) keeps its meaning in
   every version, so order, gaps and filters by `kind`, `type`, `room` and `source` work on what is to come.
 
+## Read it from any language
+
+`XREAD STREAMS {keys.stream("lobby")} 0` reads a room from its beginning, `XREADGROUP` shares it among the
+members of a consumer group. Whole subscribers to start from, all of them tested:
+- `examples/subscribers/plain_redis.py`: redis-py and nothing else; it notices gaps by `seq`.
+- `examples/subscribers/with_faststream.py`: FastStream takes the field `data` for the message, so that its
+  handler gets the event; the other fields are in the raw message. A new FastStream group begins with what is
+  still to come: create it with id 0 for what is kept.
+- `tests/node/reader.mjs`: Node, alone or in a group.
+
+An entry may come more than once on `{keys.ALL_ROOMS_STREAM}`: `room`, `session` and `seq` tell which it is.
 A number that is not finite is written as one of the texts `NaN`, `Infinity`, `-Infinity`.
 """
 

@@ -64,6 +64,7 @@ class ProcessMetrics:
         self._session: SwarmSession | None = None
         self._rooms: dict[str, Room] = {}
         self._made: dict[str, Any] = {}
+        self._series: dict[tuple[str, tuple[str, ...]], Callable[[float], None]] = {}
         for metric in METRICS.values():
             about: Any = (metric.name, metric.meaning, metric.labels)
             if metric.kind is Kind.HISTOGRAM:
@@ -138,11 +139,13 @@ class ProcessMetrics:
         return [reading for read in self._shown for reading in read()]
 
     def _count(self, reading: Reading) -> None:
-        child = self._made[reading.metric].labels(*reading.labels)
-        if METRICS[reading.metric].kind is Kind.HISTOGRAM:
-            child.observe(reading.value)
-        else:
-            child.inc(reading.value)
+        series = (reading.metric, reading.labels)
+        add = self._series.get(series)
+        if add is None:
+            child = self._made[reading.metric].labels(*reading.labels)
+            is_histogram = METRICS[reading.metric].kind is Kind.HISTOGRAM
+            add = self._series[series] = child.observe if is_histogram else child.inc
+        add(reading.value)
 
     def _of_session(self, session: SwarmSession) -> Iterator[Reading]:
         room = (session.room,)
