@@ -32,6 +32,7 @@ _QUICK = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0
 _SPEECH = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0)
 _WAIT = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
 _ROOM, _AGENT, _GROUP = ("room",), ("room", "agent"), ("group", "consumer")
+_ARCHIVE = ("archive",)
 _COUNTER, _HISTOGRAM, _GAUGE = Kind.COUNTER, Kind.HISTOGRAM, Kind.GAUGE
 
 _LIST = (
@@ -122,6 +123,13 @@ _LIST = (
         "Events given out, unacknowledged",
         ("group", "consumer", "room"),
     ),
+    # Of an archiver.
+    Metric("swarm_archive_events", _COUNTER, "Events that this process has archived", _ARCHIVE),
+    Metric(
+        "swarm_archive_quarantined_entries", _COUNTER, "Entries put aside: they break the schema", _ARCHIVE
+    ),
+    Metric("swarm_archive_batches", _COUNTER, "Transactions", _ARCHIVE),
+    Metric("swarm_archive_waits", _COUNTER, "Times that the database was away", _ARCHIVE),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _LIST}

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from streams.consumer_settings import ConsumerFigures
     from streams.events import Latency, Recorded
     from streams.sequence import Fork
+    from swarm.archive.archiver import ArchiverTotals
 
-__all__ = ("Reading", "of_agents", "of_consumer", "of_missed", "of_room")
+__all__ = ("Reading", "of_agents", "of_archiver", "of_consumer", "of_missed", "of_room")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,17 @@ def of_consumer(figures: ConsumerFigures) -> Iterator[Reading]:
     for room, lag in figures.rooms.items():
         yield Reading("swarm_consumer_lag_events", lag.lag, (*member, room))
         yield Reading("swarm_consumer_pending_events", lag.pending, (*member, room))
+
+
+def of_archiver(name: str, totals: ArchiverTotals) -> Iterator[Reading]:
+    """Yield what the archiver of the archive called `name` has done."""
+    for metric, value in (
+        ("swarm_archive_events", totals.events),
+        ("swarm_archive_quarantined_entries", totals.quarantined),
+        ("swarm_archive_batches", totals.batches),
+        ("swarm_archive_waits", totals.waits),
+    ):
+        yield Reading(metric, value, (name,))
 
 
 def _agent(event: ev.Event) -> str:

@@ -102,11 +102,15 @@ class ProcessMetrics:
     def follow(self, session: SwarmSession) -> None:
         """Show the session's outbox, connection and tracks."""
         self._session = session
-        self._shown.append(lambda: self._of_session(session))
+        self.show(lambda: self._of_session(session))
 
     def follow_consumer(self, consumer: Consumer) -> None:
         """Show what a member of a consumer group has done, and how far behind it is."""
-        self._shown.append(lambda: of_consumer(consumer.figures))
+        self.show(lambda: of_consumer(consumer.figures))
+
+    def show(self, read: Callable[[], Iterable[Reading]]) -> None:
+        """Show at each scrape what `read` gives: gauges, and counters that somebody else keeps."""
+        self._shown.append(read)
 
     def text(self) -> str:
         """Return everything in Prometheus's text format. Not on the event loop's thread."""
@@ -161,7 +165,8 @@ class ProcessMetrics:
 _SHOWN = frozenset(
     name
     for name in METRICS
-    if name.startswith("swarm_consumer_") or name in ("swarm_outbox_refused", "swarm_dropped_frames")
+    if name.startswith(("swarm_archive_", "swarm_consumer_"))
+    or name in ("swarm_outbox_refused", "swarm_dropped_frames")
 )
 """Counters that somebody else keeps: read at each scrape."""
 

@@ -43,13 +43,18 @@ def archive(
     name: Annotated[
         str, typer.Option(help="Under which retention knows this archive; one for each database.")
     ] = "archive",
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve metrics for Prometheus on 127.0.0.1 there.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write every event of all rooms into a database, once, until stopped (needs REDIS_URL)."""
     from swarm.archive.commands_run import run_archive
 
     logs.show("warning")
-    document = ctx.obj.run(run_archive(to, follow=follow, name=name, quiet=as_json))
+    document = ctx.obj.run(
+        run_archive(to, follow=follow, name=name, quiet=as_json, metrics_port=metrics_port)
+    )
     text = f"archived {document['events']} events into {document['archive']}"
     if document["quarantined"]:
         text += f"; put {document['quarantined']} aside that break the schema"

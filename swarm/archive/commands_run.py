@@ -21,6 +21,8 @@ from swarm.archive.opening import open_archive
 from swarm.archive.retention import Retention
 from swarm.archive.transcripts import set_transcripts, transcripts
 from swarm.errors import SettingError
+from swarm.metric_rules import of_archiver
+from swarm.metrics import serve
 from swarm.settings import from_environment, shown_url
 
 if TYPE_CHECKING:
@@ -48,7 +50,9 @@ class ExportOrder:
     part_events: int
 
 
-async def run_archive(to: str, *, follow: bool, name: str, quiet: bool) -> dict[str, Any]:
+async def run_archive(
+    to: str, *, follow: bool, name: str, quiet: bool, metrics_port: int | None = None
+) -> dict[str, Any]:
     """Archive all rooms; until cancelled where it follows.
 
     Raises:
@@ -57,7 +61,7 @@ async def run_archive(to: str, *, follow: bool, name: str, quiet: bool) -> dict[
     """
     archive = open_archive(to)
     console = Console(stderr=True, quiet=quiet)
-    async with _redis() as redis, archive:
+    async with _redis() as redis, archive, serve(metrics_port) as metrics:
         with Status(f"archiving into {shown_url(to)}", console=console) as status:
 
             def show(_: Batch) -> None:
@@ -65,6 +69,8 @@ async def run_archive(to: str, *, follow: bool, name: str, quiet: bool) -> dict[
                 status.update(f"archived {done.events:,} events into {shown_url(to)}")
 
             archiver = Archiver(redis, archive, settings=ArchiverSettings(name=name), on_written=show)
+            if metrics is not None:
+                metrics.show(lambda: of_archiver(name, archiver.totals))
             if follow:
                 await archiver.run()
             await archiver.drain()

@@ -34,6 +34,8 @@ from tests.swarm.commands_run import Running
 from tests.swarm.test_session import agent, in_room
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from redis.asyncio import Redis
 
 Series = dict[tuple[str, ...], float]
@@ -279,3 +281,25 @@ async def test_the_demo_serves_while_it_plays_and_ends_as_ever() -> None:
         ended = await command.end()
     assert any(re.fullmatch("demo-.*", room) for room, _ in found["swarm_events_total"])
     assert (ended.exit_code, ended.noise, ended.left) == (130, [], [])
+
+
+@pytest.mark.real
+async def test_an_archiver_shows_its_totals(real_redis: Redis, real_redis_url: str, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    await ConversationStream(real_redis, "lobby").publish(events.FloorOpened(by="x"), source="x")
+    chosen = ("--to", str(tmp_path / "record.duckdb"), "--name", "kept", "--metrics-port", str(port))
+    async with Running("archive", "--json", *chosen, env={"REDIS_URL": real_redis_url}) as command:
+        found: dict[str, Series] = {}
+        async with asyncio.timeout(40):
+            while found.get("swarm_archive_events_total") != {("kept",): 2}:
+                await asyncio.sleep(0.1)
+                try:
+                    found = await scrape(port)
+                except (urllib.error.URLError, ConnectionError):
+                    continue
+        command.send(signal.SIGINT, to_all=True)
+        ended = await command.end()
+    assert found["swarm_archive_quarantined_entries_total"] == {("kept",): 0}
+    assert (ended.exit_code, ended.noise) == (130, [])
