@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 __all__ = ("Desk",)
 
 _REFUSED_DELAY_S = 1.0
+_IN_A_ROW = 9
+"""Batches more of a room that is behind, before it is the others' turn."""
 
 
 class Desk:
@@ -204,16 +206,31 @@ class Desk:
                 await work.flush(room)
                 await work.recover(room)
             else:
-                await work.handle(room, entries, singly=self._settings.ack_every == 1)
+                await self._handle_in_a_row(room, entries, leases)
             if room.unacked and self._settings.ack_linger_ms > 0:
                 if room.name not in self._due:
                     self._lingering.set()
             else:
                 await work.flush(room)
+        except UNAVAILABLE as error:  # what was asked for is claimed when Redis is back
+            logger.info("streams.waiting_for_redis", extra={"reason": str(error) or type(error).__name__})
         except RedisError as error:
             logger.warning("streams.consumer_refused", extra={"room": room.name, "reason": str(error)})
             if self._owned.get(room.name) is room:
                 leases.retake(room, _REFUSED_DELAY_S)
+
+    async def _handle_in_a_row(self, room: OwnedRoom, entries: list[Entry], leases: Leases) -> None:
+        singly, batch = self._settings.ack_every == 1, self._settings.batch
+        for _ in range(_IN_A_ROW):
+            if not await self._work.handle(room, entries, singly=singly) or len(entries) < batch:
+                return
+            if self._stopping.is_set() or self._owned.get(room.name) is not room:
+                return
+            found = await self._read([room], leases)
+            if not found:
+                return
+            [(_, entries)] = found
+        await self._work.handle(room, entries, singly=singly)
 
     async def acknowledge(self) -> None:
         """Acknowledge what has waited for company long enough, until cancelled."""

@@ -65,9 +65,9 @@ class Sequence:
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[str, int, str, bool]] = {}
+        self._last: dict[str, Position | Recorded] = {}
         self._begun: dict[str, tuple[int, int]] = {}
-        self._before: tuple[str, tuple[str, int, str, bool] | None, tuple[int, int] | None] | None = None
+        self._before: tuple[str, Position | Recorded | None, tuple[int, int] | None] | None = None
 
     def begin(self, room: str, after_id: str) -> None:
         """Note that `room` is read from after `after_id` on, whatever was read of it before."""
@@ -77,7 +77,7 @@ class Sequence:
     def resume(self, room: str, position: Position) -> None:
         """Go on after `position`, which another reader has reached."""
         self._begun.pop(room, None)
-        self._last[room] = (position.session, position.seq, position.id, position.closed)
+        self._last[room] = position
 
     def forget(self, room: str) -> None:
         """Forget where `room` was."""
@@ -87,32 +87,36 @@ class Sequence:
     def position(self, room: str) -> Position | None:
         """Return the last entry of `room`; None before its first."""
         last = self._last.get(room)
-        return None if last is None else Position(*last)
+        return None if last is None else _position(last)
 
     def before_fault(self) -> Position | None:
         """Return the last entry before the one at which something was wrong last."""
         last = self._before[1] if self._before is not None else None
-        return None if last is None else Position(*last)
+        return None if last is None else _position(last)
 
     def observe(self, recorded: Recorded) -> Gap | Fork | None:
         """Take the next entry of its room and say what is wrong with it. An entry seen again is ignored."""
-        room, session, seq, entry_id = recorded.room, recorded.session, recorded.seq, recorded.id
+        room, seq = recorded.room, recorded.seq
         last = self._last.get(room)
-        now = (session, seq, entry_id, recorded.type == "ROOM_CLOSED")
         if last is None:
             self._before = room, None, self._begun.pop(room, None)
-            self._last[room] = now
+            self._last[room] = recorded
             return _first(recorded, self._before[2])
-        last_session, last_seq, last_id, closed = last
-        if last_session == session and last_seq + 1 == seq and last_id == recorded.prev:
-            self._last[room] = now
+        if last.seq + 1 == seq and last.id == recorded.prev and last.session == recorded.session:
+            self._last[room] = recorded
             return None
-        if entry_order(entry_id) <= entry_order(last_id):
+        return self._out_of_step(last, recorded)
+
+    def _out_of_step(self, last: Position | Recorded, recorded: Recorded) -> Gap | Fork | None:
+        room, session, seq, entry_id = recorded.room, recorded.session, recorded.seq, recorded.id
+        if entry_order(entry_id) <= entry_order(last.id):
             return None
         self._before = room, last, None
-        self._last[room] = now
+        self._last[room] = recorded
+        was = _position(last)
+        last_session, last_seq, last_id = was.session, was.seq, was.id
         if last_session != session:
-            return _new_session(room, last_session, last_seq, closed, recorded)
+            return _new_session(room, last_session, last_seq, was.closed, recorded)
         if seq > last_seq + 1:
             return Gap(room, session, last_seq, seq)
         return Fork(room, session, seq, entry_id, recorded.prev, last_id)
@@ -126,6 +130,12 @@ class Sequence:
                 self._last[room] = last
             if begun is not None:
                 self._begun[room] = begun
+
+
+def _position(last: Position | Recorded) -> Position:
+    if isinstance(last, Position):
+        return last
+    return Position(last.session, last.seq, last.id, last.type == "ROOM_CLOSED")
 
 
 def _first(recorded: Recorded, wanted: tuple[int, int] | None) -> Gap | None:
