@@ -22,7 +22,6 @@ _COUNTERS = _ENDS | {
     "FLOOR_GRANTED": "grants",
     "FLOOR_DENIED": "denials",
     "FLOOR_TAKEN": "turns",
-    "SPEECH_STARTED": "is_person",
     "BID": "bids",
     "AGENT_FAILED": "agent_failures",
     "UTTERANCE": "utterances",
@@ -66,9 +65,10 @@ class _Archive:
         for row in self._ask(queries.COUNTS):
             self._take_counts(*row)
         self._ask(queries.SPEECHES)
-        for who, count, spoken_ms in self._ask(queries.SPOKEN):
+        for who, count, spoken_ms, as_person in self._ask(queries.SPOKEN):
             self._tally.count(who, "speeches", count)
             self._tally.count(who, "speech_ms", spoken_ms)
+            self._tally.count(who, "is_person", as_person)
         for name, answers, number, count, total_ms in self._ask(queries.RELATIONS):
             self._add(name, number, count, total_ms)
             if answers:

@@ -58,6 +58,7 @@ def document(tally: Tally, **about: Any) -> dict[str, Any]:
 def _participants(tally: Tally) -> dict[str, dict[str, Any]]:
     floor_ms = sum(counters.get("floor_ms", 0) for counters in tally.participants.values())
     speech_ms = sum(counters.get("speech_ms", 0) for counters in tally.participants.values())
+    did, suffered = _interruptions(tally)
     found: dict[str, dict[str, Any]] = {}
     by_floor = sorted(tally.participants.items(), key=lambda item: (-item[1].get("floor_ms", 0), item[0]))
     for who, counters in by_floor:
@@ -67,8 +68,8 @@ def _participants(tally: Tally) -> dict[str, dict[str, Any]]:
             "floor_share": _share(counters.get("floor_ms", 0), floor_ms),
             "speech_share": _share(counters.get("speech_ms", 0), speech_ms),
             "heard_share": _share(counters.get("words_heard", 0), counters.get("words_generated", 0)),
-            "interrupted_others": _count(tally, "interruption", by=who),
-            "was_interrupted": _count(tally, "interruption", whom=who),
+            "interrupted_others": did.get(who, 0),
+            "was_interrupted": suffered.get(who, 0),
         }
     return found
 
@@ -84,12 +85,15 @@ def _pairs(tally: Tally) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _count(tally: Tally, kind: str, by: str | None = None, whom: str | None = None) -> int:
-    return sum(
-        pair.count
-        for (its_kind, one, other), pair in tally.pairs.items()
-        if its_kind == kind and by in (None, one) and whom in (None, other)
-    )
+def _interruptions(tally: Tally) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how often each one cut others off, and was cut off."""
+    did: dict[str, int] = {}
+    suffered: dict[str, int] = {}
+    for (kind, by, whom), pair in tally.pairs.items():
+        if kind == "interruption":
+            did[by] = did.get(by, 0) + pair.count
+            suffered[whom] = suffered.get(whom, 0) + pair.count
+    return did, suffered
 
 
 def _duration(histogram: Histogram) -> dict[str, Any]:

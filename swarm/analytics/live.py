@@ -89,6 +89,8 @@ class _Relations:
     def take(self, speech: Speech, before: Speech | None) -> None:
         self._tally.count(speech.participant, "speeches")
         self._tally.count(speech.participant, "speech_ms", speech.to_ms - speech.from_ms)
+        if speech.is_person:
+            self._tally.count(speech.participant, "is_person")
         if before is None:
             return
         found = relation(before, speech)
@@ -173,10 +175,6 @@ def _joined(tally: Tally, event: ev.ParticipantJoined, entry: Recorded) -> None:
     tally.count(event.participant, "is_person" if person else "joined_as_agent")
 
 
-def _speaks(tally: Tally, event: ev.SpeechStarted, entry: Recorded) -> None:
-    tally.count(event.participant, "is_person")
-
-
 def _bid(tally: Tally, event: ev.Bid, entry: Recorded) -> None:
     tally.count(event.participant, "bids")
 
@@ -199,7 +197,6 @@ _COUNTS: dict[type[ev.Event], Callable[[Tally, Any, Recorded], None]] = {
     ev.Utterance: _uttered,
     ev.Transcript: _said,
     ev.ParticipantJoined: _joined,
-    ev.SpeechStarted: _speaks,
     ev.Bid: _bid,
     ev.AgentFailed: _failed,
 }
