@@ -84,7 +84,7 @@ end
 -- The data of an event without what people and agents say: a star for each word (redact), or nothing (omit).
 -- Within a string of JSON each quote is escaped, so "text":" in full is a key with a text, and nothing else.
 local function without_words(data, transcripts)
-  for _, key in ipairs({'text', 'generated_text', 'heard_text', 'unheard_text', 'words'}) do
+  for key in string.gmatch('text generated_text heard_text unheard_text words', '[%w_]+') do
     local opening, at = '"' .. key .. '":"', 1
     local first, last = string.find(data, opening, at, true)
     while first do

@@ -108,8 +108,9 @@ class Archiver:
             while True:
                 end_if_cancelled()
                 batch = Batch()
-                for room, entries in await source.read_now():
-                    batch.take(room, entries)
+                while len(batch) < self._settings.batch and (found := await source.read_now()):
+                    for room, entries in found:
+                        batch.take(room, entries)
                 if not batch.positions:
                     return taken
                 await self._write(batch)

@@ -40,8 +40,10 @@ _WRITE = "INSERT INTO {table} SELECT unnest(from_json($rows, '{shape}'), recursi
 _ERASE = (
     "UPDATE events SET data = erased.data, spoken = erased.spoken, forgotten = true "
     "FROM (SELECT unnest(from_json("
-    """$rows, '[{"room": "VARCHAR", "entry_id": "VARCHAR", "spoken": "BOOLEAN", "data": "VARCHAR"}]'), """
-    "recursive := true)) AS erased WHERE events.room = erased.room AND events.entry_id = erased.entry_id"
+    """$rows, '[{"room": "VARCHAR", "session": "VARCHAR", "entry_id": "VARCHAR", """
+    """"spoken": "BOOLEAN", "data": "VARCHAR"}]'), """
+    "recursive := true)) AS erased WHERE events.room = erased.room AND events.session = erased.session "
+    "AND events.entry_id = erased.entry_id"
 )
 _SHAPES = {
     "events": json.dumps([sql.column_types(postgres=False)]),
@@ -215,7 +217,8 @@ def _positions(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def _write(connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
-    new = batch.after(_positions(connection))
+    held = "SELECT room, entry_id FROM positions WHERE room IN (SELECT unnest($rooms::VARCHAR[]))"
+    new = batch.after(dict(connection.execute(held, {"rooms": list(batch.positions)}).fetchall()))
     for table, rows in (("events", new.events), ("quarantine", new.quarantined)):
         if rows:
             rows_json = to_json(rows).decode()
@@ -243,7 +246,7 @@ def _erase(connection: duckdb.DuckDBPyConnection, participant: str, **only: Any)
     while True:
         at = dict(zip(("ms", "n", "after_room"), after, strict=True))
         found = connection.execute(page, only | at | {"who": participant}).fetchall()
-        changed = erased_rows([(room, entry_id, data) for *_, room, entry_id, data in found], participant)
+        changed = erased_rows([row[2:] for row in found], participant)
         if changed:
             connection.execute(_ERASE, {"rows": to_json(changed).decode()})
             number += len(changed)

@@ -47,8 +47,10 @@ _MOVE_POSITIONS = (
 )
 _ERASE = (
     "UPDATE events SET data = erased.data::json, spoken = erased.spoken, forgotten = true "
-    "FROM json_to_recordset(%s::json) AS erased(room text, entry_id text, spoken boolean, data text) "
-    "WHERE events.room = erased.room AND events.entry_id = erased.entry_id"
+    "FROM json_to_recordset(%s::json) "
+    "AS erased(room text, session text, entry_id text, spoken boolean, data text) "
+    "WHERE events.room = erased.room AND events.session = erased.session "
+    "AND events.entry_id = erased.entry_id"
 )
 _CHOSEN = (
     "entry_ms >= %(from_ms)s AND entry_ms < %(before_ms)s "
@@ -256,7 +258,7 @@ async def _erase(cursor: psycopg.AsyncCursor[Any], participant: str, **only: Any
         at = dict(zip(("ms", "n", "after_room"), after, strict=True))
         await cursor.execute(_text(page), only | at | {"who": participant})
         found = await cursor.fetchall()
-        changed = erased_rows([(room, entry_id, data) for *_, room, entry_id, data in found], participant)
+        changed = erased_rows([row[2:] for row in found], participant)
         if changed:
             await cursor.execute(_ERASE, [_json(changed)])
             number += len(changed)

@@ -75,6 +75,7 @@ class ErasedRow:
     """What an event's row becomes where words are erased from it."""
 
     room: str
+    session: str
     entry_id: str
     spoken: bool
     data: str
@@ -90,13 +91,13 @@ class ForgottenWords:
     seqs: tuple[int, ...]
 
 
-def erased_rows(rows: Iterable[tuple[str, str, str]], participant: str) -> list[ErasedRow]:
-    """Return what those of `rows` (room, entry id, data) become that hold words of the participant."""
+def erased_rows(rows: Iterable[tuple[str, str, str, str]], participant: str) -> list[ErasedRow]:
+    """Return those of `rows` (room, session, entry id, data) that hold the participant's words, without."""
     changed: list[ErasedRow] = []
-    for room, entry_id, data in rows:
+    for room, session, entry_id, data in rows:
         left = words.erased(cast("dict[str, Any]", from_json(data)), participant)
         if left is not None:
-            changed.append(ErasedRow(room, entry_id, words.spoken(left), to_json(left).decode()))
+            changed.append(ErasedRow(room, session, entry_id, words.spoken(left), to_json(left).decode()))
     return changed
 
 

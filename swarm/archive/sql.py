@@ -13,7 +13,7 @@ PAGE = 2000
 """Rows that are read and changed at a time."""
 
 WITH_WORDS = """
-SELECT entry_ms, entry_n, room, entry_id, {data} FROM events
+SELECT entry_ms, entry_n, room, session, entry_id, {data} FROM events
 WHERE spoken AND (participant = {who} OR other = {who})
   AND (entry_ms, entry_n, room) > ({ms}, {n}, {after_room})
 {more} ORDER BY entry_ms, entry_n, room LIMIT {page}
