@@ -31,12 +31,15 @@ from swarm.metrics import ProcessMetrics, serve
 from tests.host_agent.stagecraft import ScriptModel
 from tests.streams.strategies import recorded_entries
 from tests.swarm.commands_run import Running
+from tests.swarm.test_agent_process import InLobby, lobby
 from tests.swarm.test_session import agent, in_room
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from redis.asyncio import Redis
+
+__all__ = ("lobby",)
 
 Series = dict[tuple[str, ...], float]
 
@@ -303,3 +306,21 @@ async def test_an_archiver_shows_its_totals(real_redis: Redis, real_redis_url: s
         ended = await command.end()
     assert found["swarm_archive_quarantined_entries_total"] == {("kept",): 0}
     assert (ended.exit_code, ended.noise) == (130, [])
+
+
+@pytest.mark.real
+@pytest.mark.livekit
+@pytest.mark.timeout(90)
+async def test_an_agent_serves_while_it_speaks_and_leaves_in_time(lobby: InLobby) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with lobby.agent("--metrics-port", str(port)) as command:
+        await lobby.until(events.FloorTaken)
+        found = await scrape(port)
+        command.send(signal.SIGTERM)
+        ended = await command.end(5.0)
+    assert found["swarm_floor_wait_seconds_count"] == {("host", "lobby"): 1}
+    assert found["swarm_dropped_frames_total"].keys() == {("host", "lobby")}
+    assert (ended.exit_code, ended.noise, ended.left) == (128 + signal.SIGTERM, [], [])
+    assert ended.lasted_s < 2.5
