@@ -145,7 +145,7 @@ class Retention:
                 await self._size_floor(stream, entries, None if most is None else most * patience),
             ),
         )
-        groups = await self._groups(stream)
+        groups = await self._groups(stream, room, now_ms)
         archives = [] if room is None else await self._archives(room, archives_told, now_ms)
         cut = decide(floors, groups, archives, limits)
         if cut is None:
@@ -167,7 +167,7 @@ class Retention:
         found = text(await self._script(keys=[stream], args=["nth", str(number)]))
         return entry_order(found) if found else None
 
-    async def _groups(self, stream: str) -> list[Reader]:
+    async def _groups(self, stream: str, room: str | None, now_ms: int) -> list[Reader]:
         readers: list[Reader] = []
         for group in await self._redis.xinfo_groups(stream):
             name = text(group["name"])
@@ -179,6 +179,10 @@ class Retention:
             with suppress(ResponseError):  # the group has gone meanwhile
                 idles = [int(each["idle"]) for each in await self._redis.xinfo_consumers(stream, name)]
                 idle_ms = min(idles, default=None)
+            if room is not None:
+                # Our own consumers hold the room by a lease: alive, however long a handler takes.
+                until_ms = await self._redis.hget(keys.consumer_group(room, name), "until_ms")
+                idle_ms = 0 if until_ms and int(until_ms) > now_ms else idle_ms
             readers.append(Reader(name, needed_from(text(group["last-delivered-id"]), oldest), idle_ms))
         return readers
 

@@ -107,6 +107,26 @@ async def test_a_dead_group_holds_nothing(redis_client: Redis) -> None:
     assert (trimmed.entries, trimmed.passed) == (15, ())
 
 
+async def test_a_consumer_that_holds_the_room_is_alive_however_long_its_handler_takes(
+    redis_client: Redis,
+) -> None:
+    stream = await fill(redis_client, 19)
+    taken = asyncio.Event()
+
+    async def handle(_: Any) -> None:
+        taken.set()
+        await asyncio.sleep(30)
+
+    consumer = stream.consumer("slow")
+    async with Background(lambda: consumer.run(handle), name="consumer"):
+        async with asyncio.timeout(5):
+            await taken.wait()
+        await asyncio.sleep(0.06)
+        limits = Limits(max_entries=5, live_ms=1, patience=3)
+        [trimmed] = await Retention(redis_client, limits).pass_once()
+        assert (trimmed.entries, trimmed.passed) == (5, ("slow",))
+
+
 async def test_what_a_running_archive_has_not_got_is_kept_whatever_the_limits(
     redis_client: Redis, tmp_path: Path
 ) -> None:
