@@ -62,7 +62,7 @@ class PostgresArchive:
     """The record in the schema `swarm` of a PostgreSQL database; any number of processes may write and read.
 
     One connection, opened when it is needed and again after it was lost. `limit_s` bounds each transaction,
-    an export's `export_limit_s`.
+    `export_limit_s` those that look at many rows.
     """
 
     def __init__(self, url: str, *, limit_s: float = 30.0, export_limit_s: float = 600.0) -> None:
@@ -115,7 +115,7 @@ class PostgresArchive:
 
     async def forget(self, participant: str, room: str | None = None) -> int:
         """See `Archive`. A VACUUM follows, so that the pages are free to be written over."""
-        async with self._transaction() as cursor:
+        async with self._transaction(self._export_limit_s) as cursor:
             only = "" if room is None else " AND room = %(room)s"
             aside = sql.ERASE_ASIDE.format(who="%(who)s", escaped="%(escaped)s") + only
             parameters = {"who": participant, "escaped": sql.escaped(participant), "room": room}
@@ -128,7 +128,7 @@ class PostgresArchive:
 
     async def extent(self, selection: Selection) -> Extent:
         """See `Archive`."""
-        async with self._transaction() as cursor:
+        async with self._transaction(self._export_limit_s) as cursor:
             await cursor.execute(
                 _text(f"SELECT count(*), min(entry_ms), max(entry_ms) FROM events WHERE {_CHOSEN}"),
                 _selected(selection),
@@ -137,7 +137,7 @@ class PostgresArchive:
 
     async def slice_end(self, selection: Selection, after_ms: int, events: int) -> int | None:
         """See `Archive`."""
-        async with self._transaction() as cursor:
+        async with self._transaction(self._export_limit_s) as cursor:
             await cursor.execute(
                 _text(
                     f"SELECT max(entry_ms) FROM (SELECT entry_ms FROM events WHERE {_CHOSEN} "
