@@ -1,8 +1,9 @@
 """What the record costs: publishing and consuming beside bare redis-py and FastStream, on one Redis.
 
 Every contender reads the same entries, 100 at a time. Ours decodes and validates each into a typed event,
-checks seq, and keeps the room's order among the members of its group. FastStream's handler takes a typed event
-too, of the one type that there is; `faststream, dicts` and bare XREADGROUP with XACK hand over what is there.
+checks seq, and keeps the room's order among the members of its group. FastStream's handler takes a typed
+event too, of the one type that there is, in batches a list of them; `faststream, dicts` and bare XREADGROUP
+with XACK hand over what is there, unchecked. In batches bare redis-py itself is not five times FastStream.
 """
 
 from __future__ import annotations
