@@ -18,6 +18,7 @@ from streams.group_calls import GroupCalls
 from streams.hinted_reader import reader_of
 from streams.leases import Leases
 from streams.room_work import OwnedRoom, RoomWork, Tally
+from streams.tolerant_client import tolerant
 from streams.tracing import handling
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ class Consumer:
         self._settings = settings or ConsumerSettings()
         self._on_missed = on_missed
         self._clock = clock
-        self._calls = GroupCalls(redis, self.group, self.name, f"{self.name}#{uuid.uuid4().hex[:8]}")
-        self._redis = redis
+        self._redis, self._owns_redis = tolerant(redis)
+        self._calls = GroupCalls(self._redis, self.group, self.name, f"{self.name}#{uuid.uuid4().hex[:8]}")
         self._tally = Tally()
         self._owned: dict[str, OwnedRoom] = {}
         self._stopping = asyncio.Event()
@@ -156,6 +157,10 @@ class Consumer:
         finally:
             async with asyncio.TaskGroup() as ending:  # a task of its own can call Redis, also when cancelled
                 ending.create_task(self._leave(work, leases), name="consumer-ends")
+            if self._owns_redis:
+                with suppress(RedisError, OSError, TimeoutError):
+                    async with asyncio.timeout(_LEAVE_LIMIT_S):
+                        await self._redis.aclose()
             self._running = False
 
     async def _leave(self, work: RoomWork, leases: Leases) -> None:

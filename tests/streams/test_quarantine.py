@@ -11,6 +11,7 @@ import pytest
 from fakeredis import FakeAsyncRedis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis.asyncio import Redis as PlainRedis
 
 from streams import ConversationStream, InvalidEventError, keys, read_dead_letters
 from streams.codec import encode_entry
@@ -102,6 +103,20 @@ async def test_a_client_that_does_not_decode_reads_and_quarantines_the_same(real
     assert len(letters) == len(BROKEN)
     assert letters[-2].entry["source"].encode(errors="surrogateescape") == b"\xff\xfe"
     await redis.aclose()
+
+
+async def test_a_client_that_decodes_strictly_is_no_more_stopped(
+    real_redis: Redis, real_redis_url: str
+) -> None:
+    await say(real_redis, "lobby", "before")
+    for fields in BROKEN.values():
+        await real_redis.xadd(keys.stream("lobby"), fields)
+    await say(real_redis, "lobby", "after")
+    strict, seen = PlainRedis.from_url(real_redis_url, decode_responses=True), Seen()
+    async with running((ConversationStream(strict, "lobby").consumer("g", settings=QUICK), seen)):
+        assert await seen.wait(2) == ["before", "after"]
+    assert len(await read_dead_letters(real_redis, "lobby")) == len(BROKEN)
+    await strict.aclose()
 
 
 SCRAP = st.one_of(
