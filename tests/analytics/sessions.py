@@ -133,7 +133,8 @@ steps = st.tuples(
 )
 """Event; how far seq moves on; time since the entry before; how long before its entry it happened; token;
 and 0 for a new session."""
-sessions = st.lists(steps, max_size=70).map(lambda made: told(made))
+lengths = st.lists(steps, max_size=8) | st.lists(steps, min_size=20, max_size=70)
+sessions = lengths.map(lambda made: told(made))
 
 
 def told(made: list[tuple[Any, ...]], room: str = "studio") -> list[Recorded]:
