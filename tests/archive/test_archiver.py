@@ -228,11 +228,13 @@ async def test_killed_at_any_moment_every_event_is_archived_once(
                 sys.executable, "-c", KILLED, real_redis_url, where, stdout=asyncio.subprocess.PIPE
             )
             assert process.stdout is not None
-            async with asyncio.timeout(20):
-                assert await process.stdout.readline()
-            await asyncio.sleep(kill_after_s)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
+            try:
+                async with asyncio.timeout(20):
+                    assert await process.stdout.readline()
+                await asyncio.sleep(kill_after_s)
+            finally:
+                process.send_signal(signal.SIGKILL)
+                await process.wait()
         killed.set()
 
     async with asyncio.TaskGroup() as group:
