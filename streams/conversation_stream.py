@@ -224,9 +224,8 @@ class ConversationStream:
             StreamUnavailableError: no answer in time, or refused.
         """
         request = cast("Any", self._redis.xrange(keys.stream(self._room), min=f"({from_id}", count=count))
-        entries = cast("list[tuple[Any, Any]]", await self._answer(request))
         events: list[Recorded] = []
-        for entry_id, fields in entries:
+        for entry_id, fields in cast("list[tuple[Any, Any]]", await self._answer(request)):
             try:
                 events.append(decode_entry(entry_id, fields))
             except InvalidEventError as error:
@@ -246,9 +245,8 @@ class ConversationStream:
     ) -> Subscription:
         """Return an async iterator over the entries after `from_id`; `$` is the newest one.
 
-        With `from_ms` (Redis time): what was written from then on. `$` is settled when it is entered (`async
-        with`) or first iterated over. What breaks the schema goes to `on_invalid`, a `Gap` or `Fork` to
-        `on_missed` before the entry that shows it; else they are logged.
+        `from_ms`, Redis time, is written then or later. `$` is settled by `async with` or the first entry asked
+        for. What breaks the schema goes to `on_invalid`, a `Gap` or `Fork` to `on_missed`; else it is logged.
         """
         return Subscription(
             self._redis,
