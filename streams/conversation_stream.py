@@ -245,7 +245,7 @@ class ConversationStream:
     ) -> Subscription:
         """Return an async iterator over the entries after `from_id`; `$` is the newest one.
 
-        `from_ms`, Redis time, is written then or later. `$` is settled by `async with` or the first entry asked
+        With `from_ms` (Redis time): from then on. `$` is settled by `async with` or the first entry asked
         for. What breaks the schema goes to `on_invalid`, a `Gap` or `Fork` to `on_missed`; else it is logged.
         """
         return Subscription(
