@@ -77,6 +77,11 @@ class LiveKitRoom:
         """The room's name; with a token known from `connect` on."""
         return self._name
 
+    @property
+    def dropped_frames(self) -> int:
+        """Frames of our tracks that the engine took no more."""
+        return sum(sink.discarded_frames for sink in self._sinks)
+
     def add_listener(self, listener: RoomListener) -> None:
         """Tell `listener` from now on, first of all who is already there."""
         self._listeners.append(listener)

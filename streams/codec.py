@@ -51,6 +51,8 @@ _ENVELOPE = frozenset(
     )
 )
 _MAX_DIGITS = 18
+_RECORDED_FIELDS = set(Recorded.model_fields)
+_set = object.__setattr__
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,59 @@ def decode_entry(entry_id: Text, fields: Mapping[Any, Any] | Iterable[Any]) -> R
 
 
 def _decode(own_id: str, fields: dict[str, str]) -> Recorded:
+    # The names and numbers of an entry of ours are looked at in one go; what is amiss is found one by one.
+    try:
+        seq, at_ms, occurred_ms, v = fields["seq"], fields["at_ms"], fields["occurred_ms"], fields["v"]
+        kind, event_type, room = fields["kind"], fields["type"], fields["room"]
+        session, source, data = fields["session"], fields["source"], fields["data"]
+    except KeyError:
+        return _check_and_decode(own_id, fields)
+    digits = f"{seq}{at_ms}{occurred_ms}{v}"
+    if (
+        not (seq and at_ms and occurred_ms and v and kind and event_type and room and session and source)
+        or not (digits.isdecimal() and digits.isascii())
+        or len(seq) > _MAX_DIGITS
+        or len(at_ms) > _MAX_DIGITS
+        or len(occurred_ms) > _MAX_DIGITS
+        or len(v) > _MAX_DIGITS
+    ):
+        return _check_and_decode(own_id, fields)
+    version = int(v)
+    token = _number(fields, "token") if "token" in fields else None
+    unknown: dict[str, str] = {}
+    if not fields.keys() <= _ENVELOPE:
+        unknown = {name: value for name, value in fields.items() if name not in _ENVELOPE}
+    # Everything is of its type already: to have pydantic check it again would take as long as all the rest.
+    recorded = Recorded.__new__(Recorded)
+    _set(
+        recorded,
+        "__dict__",
+        {
+            "id": fields.get("entry_id", own_id),
+            "kind": kind,
+            "type": event_type,
+            "room": room,
+            "session": session,
+            "seq": int(seq),
+            "prev": fields.get("prev", ""),
+            "source": source,
+            "at_ms": int(at_ms),
+            "occurred_ms": int(occurred_ms),
+            "v": version,
+            "token": token,
+            "late": fields.get("late") == "1",
+            "traceparent": fields.get("traceparent"),
+            "unknown_fields": unknown,
+            "event": decode_event(kind, event_type, version, data),
+        },
+    )
+    _set(recorded, "__pydantic_fields_set__", _RECORDED_FIELDS)
+    _set(recorded, "__pydantic_extra__", None)
+    _set(recorded, "__pydantic_private__", None)
+    return recorded
+
+
+def _check_and_decode(own_id: str, fields: dict[str, str]) -> Recorded:
     kind, event_type, v = _required(fields, "kind"), _required(fields, "type"), _number(fields, "v")
     data = fields.get("data")
     if data is None:

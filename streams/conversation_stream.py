@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -16,8 +15,13 @@ from streams.codec import decode_entry, encode_event
 from streams.connection import TIMEOUT_S, redis_client, retries_by_itself, server_time_ms
 from streams.errors import InvalidEventError, StreamError, StreamUnavailableError
 from streams.events import Event, Recorded, RoomClosed
+from streams.gap_check import log_missed
+from streams.group_consumer import Consumer
+from streams.intake import log_invalid
 from streams.publish_call import PublishCall, written
+from streams.selection import Selection, after_ms
 from streams.subscription import Subscription
+from streams.tracing import publishing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -25,7 +29,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-logger = logging.getLogger(__name__)
+    from streams.consumer_settings import ConsumerSettings
+    from streams.sequence import Fork, Gap
 
 
 class ConversationStream:
@@ -99,6 +104,7 @@ class ConversationStream:
         """Redis's clock, as the replies to this object told it."""
         return self._server_clock
 
+    @publishing
     async def publish(
         self,
         event: Event,
@@ -218,9 +224,8 @@ class ConversationStream:
             StreamUnavailableError: no answer in time, or refused.
         """
         request = cast("Any", self._redis.xrange(keys.stream(self._room), min=f"({from_id}", count=count))
-        entries = cast("list[tuple[Any, Any]]", await self._answer(request))
         events: list[Recorded] = []
-        for entry_id, fields in entries:
+        for entry_id, fields in cast("list[tuple[Any, Any]]", await self._answer(request)):
             try:
                 events.append(decode_entry(entry_id, fields))
             except InvalidEventError as error:
@@ -231,16 +236,37 @@ class ConversationStream:
         self,
         from_id: str = "$",
         *,
+        from_ms: int | None = None,
+        kinds: Collection[str] | None = None,
         types: Collection[str] | None = None,
+        sources: Collection[str] | None = None,
         on_invalid: Callable[[InvalidEventError], None] | None = None,
+        on_missed: Callable[[Gap | Fork], None] = log_missed,
     ) -> Subscription:
         """Return an async iterator over the entries after `from_id`; `$` is the newest one.
 
-        `$` is settled when the subscription is entered (`async with`) or first iterated over.
+        With `from_ms` (Redis time): from then on. `$` is settled by `async with` or the first entry asked
+        for. What breaks the schema goes to `on_invalid`, a `Gap` or `Fork` to `on_missed`; else it is logged.
         """
         return Subscription(
-            self._redis, self._room, from_id=from_id, types=types, on_invalid=on_invalid or log_invalid
+            self._redis,
+            self._room,
+            from_id=from_id if from_ms is None else after_ms(from_ms),
+            select=Selection.of(kinds, types, sources),
+            on_invalid=on_invalid or log_invalid,
+            on_missed=on_missed,
         )
+
+    def consumer(
+        self,
+        group: str,
+        name: str | None = None,
+        *,
+        settings: ConsumerSettings | None = None,
+        on_missed: Callable[[Gap | Fork], None] = log_missed,
+    ) -> Consumer:
+        """Return a member of the group `group` over this room; see `streams.consumer`."""
+        return Consumer(self._redis, group, name, rooms=[self._room], settings=settings, on_missed=on_missed)
 
     async def measure_clock(self, rounds: int = 3) -> ServerClock:
         """Ask Redis for its time `rounds` times and return the clock that follows from the quickest answer.
@@ -271,8 +297,3 @@ class ConversationStream:
                 return await request
         except (RedisError, OSError) as error:
             raise StreamUnavailableError(str(error) or type(error).__name__) from error
-
-
-def log_invalid(error: InvalidEventError) -> None:
-    """Log an entry that breaks the schema: its id and what is wrong, nothing of what it says."""
-    logger.warning("streams.invalid_entry", extra={"entry_id": error.entry_id, "reason": error.reason})

@@ -332,6 +332,8 @@ class WordsForgotten(Event):
     type: Literal["WORDS_FORGOTTEN"] = "WORDS_FORGOTTEN"
     participant: str
     seqs: list[int]
+    session: str | None = None
+    """The session that the seq belong to; None for the session of this event."""
 
 
 class Transcript(Event):

@@ -37,12 +37,20 @@ def reader_of(
     *,
     discover: bool = False,
     first_id: Callable[[str], str] = lambda room: "0-0",
+    on_room: Callable[[str], None] | None = None,
     longest_block_ms: int | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> RoomsReader | HintedReader:
     """Return what reads many rooms on this kind of Redis; it works within `async with`."""
     kind = HintedReader if isinstance(cast("Any", redis), RedisCluster) else RoomsReader
-    return kind(redis, discover=discover, first_id=first_id, longest_block_ms=longest_block_ms, clock=clock)
+    return kind(
+        redis,
+        discover=discover,
+        first_id=first_id,
+        on_room=on_room,
+        longest_block_ms=longest_block_ms,
+        clock=clock,
+    )
 
 
 class HintedReader:
@@ -58,12 +66,14 @@ class HintedReader:
         *,
         discover: bool = False,
         first_id: Callable[[str], str] = lambda room: "0-0",
+        on_room: Callable[[str], None] | None = None,
         longest_block_ms: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
         self._discover = discover
         self._first_id = first_id
+        self._on_room = on_room
         self._wait_s = min(block_ms(redis), longest_block_ms or 2**31) / 1000
         self._clock = clock
         self._cursors: dict[str, str] = {}
@@ -193,8 +203,7 @@ class HintedReader:
     async def _learn_rooms(self) -> None:
         listed, self._opened = await rooms.listed(self._redis)
         for room in listed:
-            if room not in self._cursors:
-                self._follow(room, self._first_id(room))
+            self._learned(room)
         self._hints.want(keys.ROOMS_OPENED)
 
     def _take_in(self, after: str, entries: list[Entry]) -> None:
@@ -204,5 +213,11 @@ class HintedReader:
         self._opened = entries[-1][0]
         for _, fields in entries:
             room = text(fields.get("room", fields.get(b"room")) or "")
-            if room and room not in self._cursors:
-                self._follow(room, self._first_id(room))
+            if room:
+                self._learned(room)
+
+    def _learned(self, room: str) -> None:
+        if self._on_room is not None:
+            self._on_room(room)
+        elif room not in self._cursors:
+            self._follow(room, self._first_id(room))

@@ -115,6 +115,24 @@ def turns(room: str) -> str:
     return f"swarm:{{{room}}}:turns"
 
 
+def consumer_group(room: str, group: str) -> str:
+    """Hash: the consumer that has the room (`owner`, `until_ms`), and the group's last handled entry.
+
+    That is `session`, `seq`, `id`, and `closed`: `1` where it was the session's last.
+    """
+    return f"swarm:{{{room}}}:group:{group}"
+
+
+def dead_letters(room: str) -> str:
+    """Stream: entries that a consumer group gave up on, each with the reason and its own fields."""
+    return f"swarm:{{{room}}}:dead_letters"
+
+
+def group_members(group: str) -> str:
+    """Hash consumer to JSON: the live consumers of a group that follow more than one room."""
+    return f"swarm:group:{{{group}}}:members"
+
+
 def hub_control(hub_id: str) -> str:
     """Stream with a time to live: an entry ends the blocked read of one process."""
     return f"swarm:hub:{hub_id}:control"

@@ -16,6 +16,7 @@ from streams.errors import InvalidEventError, RequestTooOldError, StreamError, S
 from streams.events import Event, Interruption, RecordGap
 from streams.fresh_ids import new_request_id
 from streams.publish_call import PublishCall
+from streams.tracing import Sending, sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ class _Report:
     source: str
     token: int | None
     occurred_s: float
-    traceparent: str | None
+    sending: Sending
     request_id: str | None = None
 
 
@@ -124,7 +125,8 @@ class Outbox:
         occurred_s = self._clock() if occurred_s is None else occurred_s
         if len(self._waiting) >= self._capacity:
             self._give_up(self._waiting.popleft())
-        self._waiting.append(_Report(event, source, token, occurred_s, traceparent))
+        way = sending(event, room=self._stream.room, source=source, traceparent=traceparent)
+        self._waiting.append(_Report(event, source, token, occurred_s, way))
         self._drained.clear()
         self._came.set()
         if isinstance(event, _URGENT) or len(self._waiting) >= _BATCH:
@@ -185,6 +187,8 @@ class Outbox:
                 calls.append((item, self._call(item)))
             except InvalidEventError as error:
                 self._refuse(error)
+                if isinstance(item, _Report):
+                    item.sending.ended(error)
         outcomes = await self._stream.publish_all([call for _, call in calls]) if calls else []
         too_old: list[_Report | _Lost] = []
         for (item, _), outcome in zip(calls, outcomes, strict=True):
@@ -192,8 +196,11 @@ class Outbox:
                 # Redis was away for longer than it remembers, or its clock was set.
                 item.request_id = None
                 too_old.append(item)
-            elif isinstance(outcome, StreamError):
+                continue
+            if isinstance(outcome, StreamError):
                 self._refuse(outcome)
+            if isinstance(item, _Report):
+                item.sending.ended(outcome)
         return too_old
 
     def _call(self, item: _Report | _Lost) -> PublishCall:
@@ -210,7 +217,7 @@ class Outbox:
             token=item.token,
             occurred_ms=at_ms(item.occurred_s),
             request_id=item.request_id,
-            traceparent=item.traceparent,
+            traceparent=item.sending.traceparent,
         )
 
     def _refuse(self, error: StreamError) -> None:
@@ -218,6 +225,7 @@ class Outbox:
         logger.warning("streams.report_refused", extra={"error": type(error).__name__})
 
     def _give_up(self, report: _Report) -> None:
+        report.sending.ended("made room in a full outbox")
         if self._lost is None:
             self._lost = _Lost(1, report.occurred_s, report.occurred_s, report.source)
         else:

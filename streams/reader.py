@@ -37,7 +37,8 @@ class RoomsReader:
     """Reads many rooms by one blocked read on one connection, each room in order.
 
     With `discover` it reads every listed room and takes in new ones as they appear, each from
-    `first_id(room)`. A change of the set ends the blocked read through a control key. Works within
+    `first_id(room)`; with `on_room` it tells of each room instead, once or more often, and reads only what
+    `follow` names. A change of the set ends the blocked read through a control key. Works within
     `async with`. On a Cluster, where one XREAD cannot span hash slots, `HintedReader` takes its place.
     """
 
@@ -47,12 +48,14 @@ class RoomsReader:
         *,
         discover: bool = False,
         first_id: Callable[[str], str] = lambda room: "0-0",
+        on_room: Callable[[str], None] | None = None,
         longest_block_ms: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
         self._discover = discover
         self._first_id = first_id
+        self._on_room = on_room
         self._block_ms = min(block_ms(redis), longest_block_ms or 2**31)
         self._clock = clock
         self._cursors: dict[str, str] = {}
@@ -116,7 +119,7 @@ class RoomsReader:
     async def _list_rooms(self) -> None:
         listed, position = await rooms.listed(self._redis)
         for room in listed:
-            self._cursors.setdefault(room, self._first_id(room))
+            self._found(room)
         self._opened = position
 
     async def _read(self, wait_ms: int | None) -> list[tuple[str, list[Entry]]]:
@@ -168,7 +171,13 @@ class RoomsReader:
         for _, fields in entries:
             room = fields.get("room", fields.get(b"room"))
             if room:
-                self._cursors.setdefault(text(room), self._first_id(text(room)))
+                self._found(text(room))
+
+    def _found(self, room: str) -> None:
+        if self._on_room is not None:
+            self._on_room(room)
+        else:
+            self._cursors.setdefault(room, self._first_id(room))
 
     async def _end_block(self) -> None:
         if not self._blocked:

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from redis.exceptions import RedisError
 
 from streams import keys, rooms
-from streams.codec import decode_entry, text
+from streams.codec import text
 from streams.connection import TIMEOUT_S, block_ms, until_available
-from streams.errors import InvalidEventError, StreamUnavailableError
+from streams.errors import StreamUnavailableError
+from streams.gap_check import log_missed
+from streams.intake import Intake
+from streams.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from types import TracebackType
 
     from redis.asyncio import Redis
 
+    from streams.errors import InvalidEventError
     from streams.events import Recorded
+    from streams.sequence import Fork, Gap
 
 _BATCH = 200
 
@@ -41,19 +46,26 @@ class Subscription:
         *,
         from_id: str,
         on_invalid: Callable[[InvalidEventError], None],
-        types: Collection[str] | None = None,
+        select: Selection | None = None,
+        on_missed: Callable[[Gap | Fork], None] = log_missed,
     ) -> None:
         self._redis = redis
+        self._room = room
         self._key = keys.stream(room)
         self._last_id = None if from_id == "$" else from_id
-        self._types = None if types is None else frozenset(types)
-        self._on_invalid = on_invalid
+        self._intake = Intake(redis, select=select or Selection(), on_invalid=on_invalid, on_missed=on_missed)
+        self._begun = False
         self._read: deque[Recorded] = deque()
 
     @property
     def last_id(self) -> str | None:
         """Id of the last entry given out, or where it began; None while `$` is not settled."""
         return self._last_id
+
+    @property
+    def missed(self) -> int:
+        """Losses and forks so far; 0: every entry from the beginning to the last one read was there."""
+        return self._intake.missed
 
     async def __aenter__(self) -> Self:
         """Settle where to begin: every entry written after this is given out."""
@@ -72,7 +84,7 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Recorded:
-        after = self._last_id or await self._begin()
+        after = self._last_id if self._begun and self._last_id else await self._begin()
         while not self._read:
             after = await self._fill(after)
         recorded = self._read.popleft()
@@ -82,6 +94,10 @@ class Subscription:
     async def _begin(self) -> str:
         if self._last_id is None:
             self._last_id = await self._ask(lambda: rooms.last_id(self._redis, self._key), TIMEOUT_S)
+        if not self._begun:
+            last_id = self._last_id
+            await self._ask(lambda: self._intake.begin(self._room, last_id), TIMEOUT_S)
+            self._begun = True
         return self._last_id
 
     async def _fill(self, after: str) -> str:
@@ -93,12 +109,8 @@ class Subscription:
         for _, entries in reply or ():
             for entry_id, fields in entries:
                 after = text(entry_id)
-                try:
-                    recorded = decode_entry(entry_id, fields)
-                except InvalidEventError as error:
-                    self._on_invalid(error)
-                    continue
-                if self._types is None or recorded.type in self._types:
+                recorded = await self._intake.take(self._room, after, fields)
+                if recorded is not None:
                     self._read.append(recorded)
         if not self._read:
             self._last_id = after

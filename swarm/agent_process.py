@@ -21,10 +21,12 @@ from streams.relay import Relay
 from swarm import agents, settings
 from swarm.allocation_settings import AllocationSettings
 from swarm.errors import RoomLostError, SettingError, SwarmError
+from swarm.metrics import both, serve
 from swarm.redis_connection import connect_redis
 from swarm.room_errors import as_setting_errors
 from swarm.session import AgentSpec, SwarmSession
 from swarm.steady import collector_spares_what_is_loaded
+from swarm.trace_export import exporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +61,7 @@ class Options:
     health_file: Path | None = None
     policy: str = ""
     """Who answers a person, in a room where nobody has said so yet; empty leaves it open."""
+    metrics_port: int | None = None
 
 
 async def run(options: Options) -> None:
@@ -85,15 +88,20 @@ async def run(options: Options) -> None:
         redis = await connect_redis(environment.redis_url)
         stack.push_async_callback(redis.aclose)
         presence = Presence()
+        await stack.enter_async_context(exporting(f"swarm-{options.name}"))
+        metrics = await stack.enter_async_context(serve(options.metrics_port))
+        connect = _connection(livekit, options.room, presence)
         session = SwarmSession(
             redis,
             options.room,
             agents=[_spec(options)],
-            connect=_connection(livekit, options.room, presence),
+            connect=connect if metrics is None else metrics.counting(connect),
             recogniser=await stack.enter_async_context(agents.offline_recogniser()),
-            on_event=presence.feed,
+            on_event=presence.feed if metrics is None else both(presence.feed, metrics.feed),
             allocation=allocation,
         )
+        if metrics is not None:
+            metrics.follow(session)
         with as_setting_errors():
             await stack.enter_async_context(session)
         stack.enter_context(collector_spares_what_is_loaded())

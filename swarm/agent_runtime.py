@@ -27,6 +27,7 @@ from swarm.backchannel_right import BackchannelRight
 from swarm.interruption_stages import InterruptionStages
 from swarm.participant import Participant, Priority
 from swarm.speech_book import SpeechBook
+from swarm.traced_record import TracedRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,14 +110,14 @@ class AgentRuntime:
             agent_words=lambda: self.host.saying[0],
             clock=clock,
         )
-        self.host = spec.host(self.adapter, outbox)
+        self._outbox = TracedRecord(outbox, clock=clock)
+        self.host = spec.host(self.adapter, self._outbox)
         self.adapter.set_model_input(self.host.queue)
         self.interruptions = InterruptionStages(
             self.adapter, self.host, config=spec.interruptions(), is_person=roster.is_person
         )
         self._clock = clock
         self._stick = stick
-        self._outbox = outbox
         self._roster = roster
         self._grant: Grant | None = None
         self._sounded = ("", 0.0)

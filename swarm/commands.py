@@ -6,13 +6,19 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from swarm import logs, settings
+from swarm.analytics.commands import stats
+from swarm.archive import commands as archive_commands
 from swarm.errors import SettingError
 from swarm.floor_cli.commands import app as floor_app
+from swarm.replay.commands import replay
+
+if TYPE_CHECKING:
+    from swarm.tail import TailOptions
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,12 +27,18 @@ app = typer.Typer(
     help="Several voice agents and several people in one room: one floor, local barge-in, one record.",
 )
 app.add_typer(floor_app, name="floor")
+app.command()(stats)
+app.command()(replay)
+archive_commands.add_to(app)
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
 ]
 Model = Annotated[
     str, typer.Option(help="'offline' (no key, no download) or an ADK live model, e.g. a Gemini live model.")
+]
+MetricsPort = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Serve metrics for Prometheus on 127.0.0.1 at this port.")
 ]
 RoomName = Annotated[str, typer.Option("--room", help="Name of the room.")]
 
@@ -37,6 +49,7 @@ def demo(
     mic: Annotated[Path | None, typer.Option(help="A WAV recording that plays the person.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the recording and the picture.")] = Path("swarm-demo"),
     model: Model = settings.OFFLINE_MODEL,
+    metrics_port: MetricsPort = None,
     as_json: Json = False,
 ) -> None:
     """Two agents and a person meet in a room: turns, a backchannel, interruptions, and the record of it.
@@ -46,7 +59,9 @@ def demo(
     from swarm.demo import run
 
     logs.show("error")
-    document = ctx.obj.run(run.demo(run.Options(mic=mic, out=out, model=model, live=not as_json)))
+    document = ctx.obj.run(
+        run.demo(run.Options(mic=mic, out=out, model=model, live=not as_json, metrics_port=metrics_port))
+    )
     if as_json:
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     if not document["ok"]:
@@ -69,6 +84,7 @@ def agent(
             "round_robin, chair. Later: swarm floor set ROOM policy=NAME."
         ),
     ] = "",
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Run one agent in a real LiveKit room (needs REDIS_URL, LIVEKIT_URL, its key and secret)."""
     from swarm import agent_process
@@ -84,6 +100,7 @@ def agent(
                 opening=opening,
                 health_file=health_file,
                 policy=policy,
+                metrics_port=metrics_port,
             )
         )
     )
@@ -92,33 +109,44 @@ def agent(
 @app.command()
 def tail(
     ctx: typer.Context,
-    room: Annotated[str | None, typer.Argument(help="Room to follow; all rooms if left out.")] = None,
+    rooms: Annotated[
+        list[str] | None, typer.Argument(help="Rooms to follow, or patterns as 'demo-*'; all if left out.")
+    ] = None,
     from_id: Annotated[
-        str, typer.Option("--from", help="Entry id to start after; 0 for the beginning.")
+        str, typer.Option("--from", help="Entry id to start after; 0 for the beginning, $ for from now on.")
     ] = "0",
     follow: Annotated[bool, typer.Option(help="Go on as events come.")] = True,
-    event_type: Annotated[
-        list[str] | None, typer.Option("--type", help="Only these types (repeatable).")
+    also_room: Annotated[
+        list[str] | None, typer.Option("--room", help="As the argument (repeatable).")
     ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Only these kinds (repeatable).")] = None,
+    event_type: Annotated[
+        list[str] | None, typer.Option("--type", help="Only these types, or as 'FLOOR_*' (repeatable).")
+    ] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only by these sources (repeatable).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
 ) -> None:
     """Follow what happens in a room: readable, or as JSON lines (needs REDIS_URL)."""
+    from swarm.tail import Selection, TailOptions, types_of
+
     logs.show("warning")
-    ctx.obj.run(_tail(room, from_id, follow, frozenset(event_type) if event_type else None, as_json))
+    select = Selection.of(
+        [each.upper() for each in kind] if kind else None, types_of(event_type or ()), source or None
+    )
+    named = tuple(dict.fromkeys([*(rooms or ()), *(also_room or ())]))
+    ctx.obj.run(_tail(TailOptions(named, from_id, follow, select, as_json)))
 
 
-async def _tail(
-    room: str | None, from_id: str, follow: bool, types: frozenset[str] | None, as_json: bool
-) -> None:
+async def _tail(options: TailOptions) -> None:
     from swarm.redis_connection import connect_redis
-    from swarm.tail import TailOptions, tail
+    from swarm.tail import tail
 
     url = settings.from_environment({**os.environ, "LIVEKIT_URL": ""}).redis_url
     if url is None:
         raise SettingError("REDIS_URL", "missing", "Set it to the Redis of the swarm")
     redis = await connect_redis(url)
     try:
-        await tail(redis, TailOptions(room, from_id, follow, types, as_json), sys.stdout)
+        await tail(redis, options, sys.stdout)
     finally:
         await redis.aclose()
 

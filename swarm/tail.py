@@ -6,6 +6,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from heapq import merge
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,22 +14,28 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from streams import keys, rooms
-from streams.codec import decode_entry
+from streams.codec import MODELS, decode_entry
 from streams.connection import TIMEOUT_S, until_available
 from streams.errors import InvalidEventError, StreamUnavailableError
+from streams.gap_check import GapCheck
 from streams.hinted_reader import HintedReader, reader_of
-from streams.sequence import Sequence, entry_order
+from streams.selection import Selection
+from streams.sequence import Gap, Sequence, entry_order
 from swarm import tail_lines
 from swarm.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Collection
 
     from redis.asyncio import Redis
     from rich.text import Text
 
+    from streams.events import Recorded
     from streams.reader import Entry, RoomsReader
+    from streams.sequence import Fork
 
+ALL = Selection()
+_PATTERN = re.compile(r"[*?\[]")
 _ENTRY_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
 
@@ -36,61 +43,83 @@ _ENTRY_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 class TailOptions:
     """What to show, and how."""
 
-    room: str | None = None
-    """None: all rooms, also those that open later."""
+    rooms: tuple[str, ...] = ()
+    """Names, or patterns with `*`; empty: all rooms. Rooms that open later are taken in."""
     from_id: str = "$"
     """Show what comes after this entry id; `0` for everything, `$` for what comes from now on."""
     follow: bool = True
     """Go on as events come; otherwise end with the last one that is there."""
-    types: frozenset[str] | None = None
-    """Only these types; None for all."""
+    select: Selection = ALL
+    """Only these kinds, types and sources. What was missed is told of all."""
     as_json: bool = False
     """One JSON document a line: an entry's fields, or `missed`, `fork` or `unreadable`."""
+
+
+def types_of(names: Collection[str]) -> frozenset[str] | None:
+    """Return the types that `names` mean, in any case, with `*` for several; None for none given.
+
+    A name that is no known type stays, for a newer version may have it.
+
+    Raises:
+        SettingError: a pattern fits no known type.
+    """
+    found: set[str] = set()
+    for name in (name.upper() for name in names):
+        fitting = {known for known in MODELS if fnmatchcase(known, name)}
+        if not fitting and _PATTERN.search(name):
+            raise SettingError("--type", f"no type fits {name!r}", "The types are in docs/events.md")
+        found |= fitting or {name}
+    return frozenset(found) or None
 
 
 async def tail(redis: Redis, options: TailOptions, out: TextIO) -> None:
     """Write the events to `out`, in order within a room; until cancelled where it follows.
 
-    While Redis is away it waits, and goes on after the last entry shown. What it missed (a gap in `seq`), a
-    record that forks and entries that break the schema are lines of their own.
+    While Redis is away it waits, and goes on after the last entry shown. What it missed (a gap in `seq` that
+    nobody forgot on purpose), a record that forks and entries that break the schema are lines of their own.
 
     Raises:
-        SettingError: `from_id` is no entry id, or the room's name can be no room.
-        StreamUnavailableError: Redis does not answer, where it does not follow.
+        SettingError: `from_id` is no entry id, or a room's name can be no room.
+        StreamUnavailableError: Redis does not answer, where it does not follow; or a refusal.
     """
     if options.from_id != "$" and not _ENTRY_ID.fullmatch(options.from_id):
         raise SettingError(
             "--from", f"{options.from_id!r} is no entry id", "Use 0, $, or an id such as 1795254689197-0"
         )
-    reader = await _reader(redis, options)
-    lines = _Lines(options, out)
+    lines = _Lines(redis, options, out)
+    reader = await _reader(redis, options, lines.sequence)
     if options.follow:
         async with reader:
             while True:
-                lines.write(await reader.read())
+                await lines.write(await reader.read())
+    while found := await _now(reader):
+        await lines.write(found)
+
+
+async def _now(reader: RoomsReader | HintedReader) -> list[tuple[str, list[Entry]]]:
     try:
-        while True:
-            async with asyncio.timeout(TIMEOUT_S):
-                found = await reader.read_now()
-            if not found:
-                return
-            lines.write(found)
+        async with asyncio.timeout(TIMEOUT_S):
+            return await reader.read_now()
     except (RedisError, OSError) as error:
         raise StreamUnavailableError(str(error) or type(error).__name__) from error
 
 
-async def _reader(redis: Redis, options: TailOptions) -> RoomsReader | HintedReader:
+async def _reader(redis: Redis, options: TailOptions, sequence: Sequence) -> RoomsReader | HintedReader:
     async def newest(room: str) -> str:
         return await until_available(lambda: rooms.last_id(redis, keys.stream(room)), TIMEOUT_S)
 
-    from_now = options.from_id == "$"
-    if options.room is not None:
+    for room in options.rooms:
         try:
-            room = keys.checked_name(options.room, "room")
+            keys.checked_name(room, "room")
         except InvalidEventError as error:
             raise SettingError("room", error.reason, "Use the room's name as it is in LiveKit") from error
+    from_now = options.from_id == "$"
+    if options.rooms and not any(map(_PATTERN.search, options.rooms)):
         reader = reader_of(redis)
-        await reader.follow(room, await newest(room) if from_now else options.from_id)
+        for room in options.rooms:
+            after = await newest(room) if from_now else options.from_id
+            sequence.begin(room, after)
+            await reader.follow(room, after)
         return reader
     begin: dict[str, str] = {}
     if from_now:
@@ -98,43 +127,63 @@ async def _reader(redis: Redis, options: TailOptions) -> RoomsReader | HintedRea
         begin = {room: await newest(room) for room in listed}
     # A room that is listed later is shown from its first entry.
     first = "0-0" if from_now else options.from_id
-    return reader_of(redis, discover=True, first_id=lambda room: begin.get(room, first))
+
+    def first_id(room: str) -> str:
+        after = begin.get(room, first)
+        sequence.begin(room, after)
+        return after
+
+    return reader_of(redis, discover=True, first_id=first_id)
 
 
 class _Lines:
     """Writes batches of entries as lines."""
 
-    def __init__(self, options: TailOptions, out: TextIO) -> None:
+    def __init__(self, redis: Redis, options: TailOptions, out: TextIO) -> None:
+        self.sequence = Sequence()
+        self._gaps = GapCheck(redis)
         self._options = options
+        self._with_room = len(options.rooms) != 1 or bool(_PATTERN.search(options.rooms[0]))
         self._out = out
-        self._sequence = Sequence()
         self._console = Console(file=out, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
-    def write(self, batch: list[tuple[str, list[Entry]]]) -> None:
+    async def write(self, batch: list[tuple[str, list[Entry]]]) -> None:
         """Write the entries of all rooms, merged by their ids."""
-        by_room = [[(entry_order(entry_id), entry_id, fields) for entry_id, fields in es] for _, es in batch]
+        wanted = [entries for room, entries in batch if self._takes(room)]
+        by_room = [[(entry_order(entry_id), entry_id, fields) for entry_id, fields in es] for es in wanted]
         for _, entry_id, fields in merge(*by_room, key=lambda entry: entry[0]):
-            for line in self._lines(entry_id, fields):
+            async for line in self._lines(entry_id, fields):
                 self._write_line(line)
         self._out.flush()
 
-    def _lines(self, entry_id: str, fields: object) -> Iterator[Text | str]:
+    def _takes(self, room: str) -> bool:
+        return not self._options.rooms or any(fnmatchcase(room, name) for name in self._options.rooms)
+
+    async def _lines(self, entry_id: str, fields: object) -> AsyncIterator[Text | str]:
         as_json = self._options.as_json
         try:
             recorded = decode_entry(entry_id, fields)  # pyright: ignore[reportArgumentType] - as the client gave it
         except InvalidEventError as error:
             yield tail_lines.unreadable_document(error) if as_json else tail_lines.unreadable_line(error)
             return
-        missed = self._sequence.observe(recorded)
-        if missed is not None:
+        for missed in await self._missed(recorded):
             yield tail_lines.missed_document(missed) if as_json else tail_lines.missed_line(missed)
-        if self._options.types is not None and recorded.type not in self._options.types:
+        if not self._options.select.takes(recorded):
             return
         if as_json:
             yield tail_lines.document(recorded)
         else:
             zone = datetime.now(UTC).astimezone().tzinfo or UTC
-            yield tail_lines.readable(recorded, with_room=self._options.room is None, zone=zone)
+            yield tail_lines.readable(recorded, with_room=self._with_room, zone=zone)
+
+    async def _missed(self, recorded: Recorded) -> tuple[Gap | Fork, ...]:
+        found = self.sequence.observe(recorded)
+        if isinstance(found, Gap):
+            try:
+                return await self._gaps.lost(found, recorded)
+            except RedisError as error:
+                raise StreamUnavailableError(str(error) or type(error).__name__) from error
+        return () if found is None else (found,)
 
     def _write_line(self, line: Text | str) -> None:
         if isinstance(line, str):

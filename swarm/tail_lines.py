@@ -86,10 +86,10 @@ def document(recorded: Recorded) -> str:
 def missed_line(missed: Gap | Fork) -> Text:
     """Return a line that says what this reader did not get, or what does not fit together."""
     if isinstance(missed, Gap):
-        what = (
-            f"missed {missed.missing} event(s) of {safe(missed.room)}: "
-            f"seq {missed.after_seq + 1} to {missed.before_seq - 1}"
-        )
+        span = f"of {safe(missed.room)}: seq {missed.after_seq + 1} to {missed.before_seq - 1}"
+        what = f"missed {missed.missing} event(s) {span}"
+        if not missed.exact:
+            what = f"missed events {span}, or some of them"
     else:
         what = (
             f"the record of {safe(missed.room)} forks at seq {missed.seq}: it follows "
@@ -102,6 +102,7 @@ def missed_document(missed: Gap | Fork) -> str:
     """Return the same as one line of JSON."""
     if isinstance(missed, Gap):
         gap = {"after_seq": missed.after_seq, "before_seq": missed.before_seq, "missing": missed.missing}
+        gap |= {} if missed.exact else {"exact": False}
         return json.dumps({"missed": {"room": missed.room, "session": missed.session} | gap})
     fork = {"seq": missed.seq, "id": missed.id, "prev": missed.prev, "last_id": missed.last_id}
     return json.dumps({"fork": {"room": missed.room, "session": missed.session} | fork})
@@ -138,6 +139,11 @@ def time_of_day(at_ms: int, zone: tzinfo) -> str:
 
 def _what(recorded: Recorded) -> Text:
     event: Event = recorded.event
+    return _words(event) or _grant(event) or _request(event) or _room(recorded) or _fields(recorded)
+
+
+def _words(event: Event) -> Text | None:
+    """What was said, and what became of it."""
     match event:
         case events.Utterance():
             return _speech(
@@ -153,6 +159,17 @@ def _what(recorded: Recorded) -> Text:
         case events.FalseInterruption() | events.Backchannel():
             said = f' "{safe(event.words)}"' if event.words else ""
             return Text(f"{safe(event.by)}{said} over {safe(event.speaker)}, held {event.held_ms:.0f} ms")
+        case events.SpeechStarted():
+            return Text(safe(event.participant))
+        case events.SpeechEnded():
+            return Text(f"{safe(event.participant)}, {event.duration_ms / 1000:.1f} s")
+        case _:
+            return None
+
+
+def _grant(event: Event) -> Text | None:
+    """Who holds the floor, and how it was lost."""
+    match event:
         case events.FloorGranted():
             return Text(f"{safe(event.participant)} holds the floor after {event.waited_ms} ms")
         case events.FloorReleased():
@@ -162,21 +179,76 @@ def _what(recorded: Recorded) -> Text:
             return Text(
                 f"{safe(event.participant)} lost the floor to {safe(event.by)} after {event.held_ms} ms"
             )
+        case events.FloorExpired():
+            return Text(f"{safe(event.participant)} lost the floor by lease after {event.held_ms} ms")
+        case events.FloorRevoking():
+            told = f"{safe(event.by)} takes the floor from {safe(event.participant)}"
+            return Text(f"{told} in {event.grace_ms} ms{_why(event)}")
         case events.FloorTaken():
             after = event.granted_to_audio_ms
             return Text(
                 f"{safe(event.participant)} is heard" + ("" if after is None else f", {after:.0f} ms on")
             )
-        case events.SpeechStarted() | events.ParticipantJoined() | events.ParticipantLeft():
-            return Text(safe(event.participant))
-        case events.SpeechEnded():
-            return Text(f"{safe(event.participant)}, {event.duration_ms / 1000:.1f} s")
+        case _:
+            return None
+
+
+def _request(event: Event) -> Text | None:
+    """Who wants the floor."""
+    match event:
+        case events.FloorRequested():
+            asked = f", by {safe(event.on_behalf_of)}" if event.on_behalf_of else ""
+            return Text(f"{safe(event.participant)} asks at priority {event.priority}{asked}{_why(event)}")
+        case events.FloorQueued():
+            moved = f", was {event.was}" if event.was is not None else ""
+            return Text(f"{safe(event.participant)} waits at place {event.position}{moved}")
+        case events.FloorDenied():
+            return Text(f"{safe(event.participant)} may not{_why(event)}")
+        case events.FloorWithdrawn():
+            return Text(f"{safe(event.participant)} asks no more{_why(event)}")
+        case events.Bid():
+            return Text(f"{safe(event.participant)} bids {event.score:g}{_why(event)}")
+        case _:
+            return None
+
+
+def _room(recorded: Recorded) -> Text | None:
+    """Who is there, how they are, and what became of the record."""
+    event: Event = recorded.event
+    match event:
+        case events.RoomOpened():
+            return Text(f"session {safe(recorded.session)}")
+        case events.ParticipantJoined():
+            role = f", {safe(event.role)}" if event.role else ""
+            return Text(f"{safe(event.participant)} ({event.participant_kind.value}{role})")
+        case events.ParticipantLeft():
+            return Text(f"{safe(event.participant)}{_why(event)}")
+        case events.ParticipantMuted():
+            return Text(f"{safe(event.participant)} {'' if event.muted else 'un'}muted by {safe(event.by)}")
         case events.StateChanged():
             return Text(
                 f"{safe(event.participant)}: {safe(event.old)} -> {safe(event.new)} ({safe(event.cause)})"
             )
+        case events.AgentFailed():
+            line = Text(f"{safe(event.participant)}: {safe(event.what)}")
+            return line.append(f"; {safe(event.recovery)}", style="dim") if event.recovery else line
+        case events.RecordGap():
+            lasted_s = (event.to_ms - event.from_ms) / 1000
+            return Text(
+                f"{event.lost} event(s) of {safe(recorded.source)} in {lasted_s:.1f} s never came here"
+            )
+        case events.RetentionTrimmed():
+            unread = f", unread by {safe(', '.join(event.passed_groups))}" if event.passed_groups else ""
+            return Text(f"{event.events} event(s) up to {safe(event.up_to_id)} removed{unread}")
+        case events.WordsForgotten():
+            return Text(f"{len(event.seqs)} event(s) with words of {safe(event.participant)} erased")
         case _:
-            return _fields(recorded)
+            return None
+
+
+def _why(event: Event) -> str:
+    reason = str(getattr(event, "reason", ""))
+    return f" ({safe(reason)})" if reason else ""
 
 
 def _fields(recorded: Recorded) -> Text:

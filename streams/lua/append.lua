@@ -2,7 +2,8 @@
 -- that reports it are one atomic step, and `seq` has no gap.
 --
 -- conversation_stream:{room}  stream  one entry for each event
--- swarm:{room}:meta           hash    session, seq (of the last entry), last_id (of the last entry)
+-- swarm:{room}:meta           hash    session, seq (of the last entry), last_id (of the last entry);
+--                                     transcripts: redact or omit, where the room's words are not to be kept
 --
 -- Who follows the room without a read of its own is told by a hint: the entry's id, published under the
 -- stream's key as channel (sharded where the server can, from Redis 7), once a run. It says no more than
@@ -80,6 +81,38 @@ local function append_entry(stream_key, meta_key, e, session, last_seq, prev)
   return {id = id, seq = seq, session = session, prev = prev, at_ms = at_ms}
 end
 
+-- The data of an event without what people and agents say: a star for each word (redact), or nothing (omit).
+-- Within a string of JSON each quote is escaped, so "text":" in full is a key with a text, and nothing else.
+local function without_words(data, transcripts)
+  for key in string.gmatch('text generated_text heard_text unheard_text words', '[%w_]+') do
+    local opening, at = '"' .. key .. '":"', 1
+    local first, last = string.find(data, opening, at, true)
+    while first do
+      local quote = string.find(data, '["\\]', last + 1)
+      while quote and string.byte(data, quote) == 92 do
+        quote = string.find(data, '["\\]', quote + 2)
+      end
+      if not quote then
+        break
+      end
+      local stars = ''
+      if transcripts == 'redact' then
+        local text = string.gsub(string.sub(data, last + 1, quote - 1), '\\[nrtf]', ' ')
+        stars = string.rep('* ', select(2, string.gsub(text, '[^ ]+', ''))):sub(1, -2)
+      end
+      data = string.sub(data, 1, last) .. stars .. string.sub(data, quote)
+      at = last + #stars + 2
+      first, last = string.find(data, opening, at, true)
+    end
+  end
+  return data
+end
+
+-- End the session: the next event opens a new one. What the room is set to stays.
+local function end_session(meta_key)
+  redis.call('HDEL', meta_key, 'session', 'seq', 'last_id')
+end
+
 -- Append one event and return {id, seq (number), session, prev, at_ms (string)}.
 --
 -- e.kind, e.type, e.room, e.source  strings
@@ -91,7 +124,7 @@ end
 -- e.late         true where the token is no longer the current one
 -- e.session      session id to open the room with, if it has none; ROOM_OPENED is then written first
 local function append(stream_key, meta_key, e)
-  local meta = redis.call('HMGET', meta_key, 'session', 'seq', 'last_id')
+  local meta = redis.call('HMGET', meta_key, 'session', 'seq', 'last_id', 'transcripts')
   local session, last_seq, prev = meta[1], tonumber(meta[2] or '0'), meta[3] or ''
   if not session then
     session = e.session or ('s' .. whole(now_us()))
@@ -100,6 +133,9 @@ local function append(stream_key, meta_key, e)
       kind = 'SYSTEM_SIGNAL', type = 'ROOM_OPENED', room = e.room, source = e.source, data = '{}',
     }, session, 0, '')
     last_seq, prev = opened.seq, opened.id
+  end
+  if meta[4] then
+    e.data = without_words(e.data, meta[4])
   end
   return append_entry(stream_key, meta_key, e, session, last_seq, prev)
 end

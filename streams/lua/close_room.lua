@@ -12,5 +12,5 @@ end
 local written = append(KEYS[1], KEYS[2], {
   room = ARGV[1], kind = 'SYSTEM_SIGNAL', type = 'ROOM_CLOSED', source = ARGV[2], data = ARGV[3],
 })
-redis.call('DEL', KEYS[2])
+end_session(KEYS[2])
 return {written.id, whole(written.seq), written.session, written.prev, written.at_ms}

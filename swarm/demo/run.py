@@ -24,10 +24,12 @@ from swarm.demo.person import Microphone
 from swarm.demo.scenario import EXPERT, HOST, PERSON, Happenings, Voices
 from swarm.demo.stage import open_stage
 from swarm.errors import SettingError
+from swarm.metrics import serve
 from swarm.redis_connection import open_redis
 from swarm.room_errors import as_setting_errors
 from swarm.session import SwarmSession
 from swarm.steady import collector_spares_what_is_loaded
+from swarm.trace_export import exporting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +53,7 @@ class Options:
     out: Path = Path("swarm-demo")
     model: str = settings.OFFLINE_MODEL
     live: bool = True
+    metrics_port: int | None = None
 
 
 async def demo(options: Options) -> dict[str, Any]:
@@ -70,6 +73,8 @@ async def demo(options: Options) -> dict[str, Any]:
         with as_setting_errors():
             stage = await stack.enter_async_context(open_stage(environment.livekit, room))
         await stack.enter_async_context(Relay(server.redis))
+        await stack.enter_async_context(exporting("swarm-demo"))
+        metrics = await stack.enter_async_context(serve(options.metrics_port))
         happenings = Happenings()
         recogniser = await stack.enter_async_context(agents.offline_recogniser())
         view = LiveView((HOST, EXPERT), (PERSON,))
@@ -77,6 +82,8 @@ async def demo(options: Options) -> dict[str, Any]:
         def on_event(entry: Any) -> None:
             happenings.feed(entry)
             view.feed(entry)
+            if metrics is not None:
+                metrics.feed(entry)
 
         session = SwarmSession(
             server.redis,
@@ -85,10 +92,12 @@ async def demo(options: Options) -> dict[str, Any]:
                 agents.spec(HOST, role="host", model=options.model),
                 agents.spec(EXPERT, role="expert", model=options.model),
             ],
-            connect=stage.connect,
+            connect=stage.connect if metrics is None else metrics.counting(stage.connect),
             recogniser=recogniser,
             on_event=on_event,
         )
+        if metrics is not None:
+            metrics.follow(session)
         with as_setting_errors():
             await stack.enter_async_context(session)
         stack.enter_context(collector_spares_what_is_loaded())

@@ -22,6 +22,7 @@ from tests.proofs.agreement import agreement, agreement_on_the_fake
 from tests.proofs.away import away
 from tests.proofs.cancellation import cancellation
 from tests.proofs.clock_steps import client_clock, server_clock
+from tests.proofs.delivery import delivery
 from tests.proofs.fairness import fairness
 from tests.proofs.histories import linearizability
 from tests.proofs.mutants import mutants
@@ -42,6 +43,7 @@ PROOFS: dict[str, Callable[[str, Size, Progress], Awaitable[Proof]]] = {
     "cancellation": cancellation,
     "people": people,
     "redis-away": lambda _, size, say: away(size, say),
+    "delivery": lambda _, size, say: delivery(size, say),
     "client-clock": client_clock,
     "server-clock": lambda _, size, say: server_clock(size, say),
     "agreement": agreement,

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,14 +13,17 @@ from hypothesis import given
 from streams import ConversationStream, events, keys
 from streams.connection import redis_client as client_of
 from streams.errors import StreamUnavailableError
+from streams.event_examples import EXAMPLES
 from streams.events import Recorded
+from streams.selection import Selection
 from streams.sequence import Fork, Gap
 from streams.vocabulary import ParticipantKind
 from swarm import tail_lines
 from swarm.errors import SettingError
-from swarm.tail import TailOptions, tail
+from swarm.tail import TailOptions, tail, types_of
 from tests.restartable_redis import RestartableRedis
 from tests.streams.strategies import recorded_entries
+from tests.swarm.commands_run import ended
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -88,7 +92,7 @@ async def test_a_whole_record_is_shown_once_and_then_it_ends(redis_client: Redis
     await stream.publish(UTTERANCE, source="host")
     await stream.publish(said("stop"), source="scribe")
     out = Shown()
-    await tail(redis_client, TailOptions(room="lobby", from_id="0", follow=False), out)
+    await tail(redis_client, TailOptions(rooms=("lobby",), from_id="0", follow=False), out)
     opened, utterance, transcript = out.lines
     assert "ROOM_OPENED" in opened
     assert utterance.endswith("host: The first point ~~is that rivers flow down.~~")
@@ -102,7 +106,13 @@ async def test_json_lines_hold_the_fields_of_the_entry(redis_client: Redis) -> N
     out = Shown()
     await tail(
         redis_client,
-        TailOptions(room="lobby", from_id="0", follow=False, types=frozenset({"INTERRUPTION"}), as_json=True),
+        TailOptions(
+            rooms=("lobby",),
+            from_id="0",
+            follow=False,
+            select=Selection.of(types={"INTERRUPTION"}),
+            as_json=True,
+        ),
         out,
     )
     [line] = out.lines
@@ -150,7 +160,7 @@ async def test_rooms_are_merged_by_time(redis_client: Redis) -> None:
             await ConversationStream(redis_client, room).publish(said(f"{number}{room}"), source="x")
             await asyncio.sleep(0.002)
     out = Shown()
-    options = TailOptions(from_id="0", follow=False, types=frozenset({"TRANSCRIPT"}))
+    options = TailOptions(from_id="0", follow=False, select=Selection.of(types={"TRANSCRIPT"}))
     await tail(redis_client, options, out)
     assert [line.split()[-1] for line in out.lines] == [
         f"{number}{room}" for number in range(4) for room in ("one", "two")
@@ -164,13 +174,116 @@ async def test_what_was_missed_and_what_cannot_be_read_is_said(redis_client: Red
     await redis_client.xdel(keys.stream("lobby"), gone[1].id, gone[2].id)
     broken = await redis_client.xadd(keys.stream("lobby"), {"kind": "TRANSCRIPT", "type": "TRANSCRIPT"})
     out, in_json = Shown(), Shown()
-    await tail(redis_client, TailOptions(room="lobby", from_id="0", follow=False), out)
-    await tail(redis_client, TailOptions(room="lobby", from_id="0", follow=False, as_json=True), in_json)
+    await tail(redis_client, TailOptions(rooms=("lobby",), from_id="0", follow=False), out)
+    await tail(redis_client, TailOptions(rooms=("lobby",), from_id="0", follow=False, as_json=True), in_json)
     assert out.lines[2] == "missed 2 event(s) of lobby: seq 3 to 4"
     assert out.lines[-1] == f"unreadable entry {broken}: field v is missing"
     documents = [json.loads(line) for line in in_json.lines]
     assert documents[2]["missed"]["missing"] == 2
     assert documents[-1] == {"unreadable": {"id": broken, "reason": "field v is missing"}}
+
+
+async def test_only_what_was_asked_for_is_shown_and_a_gap_among_the_rest_all_the_same(
+    redis_client: Redis,
+) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    await stream.publish(said("one"), source="scribe")
+    gone = await stream.publish(UTTERANCE, source="host")
+    await stream.publish(events.FloorOpened(by="host"), source="host")
+    await stream.publish(said("two"), source="expert")
+    await redis_client.xdel(keys.stream("lobby"), gone.id)
+
+    async def shown(**chosen: set[str]) -> list[str]:
+        out = Shown()
+        options = TailOptions(("lobby",), "0", follow=False, select=Selection.of(**chosen))
+        await tail(redis_client, options, out)
+        return [line.split(maxsplit=1)[1].strip() for line in out.lines]
+
+    missed = "1 event(s) of lobby: seq 3 to 3"
+    two = "TRANSCRIPT          ann: two"
+    assert await shown(kinds={"TRANSCRIPT"}) == ["TRANSCRIPT          ann: one", missed, two]
+    assert await shown(sources={"expert"}) == [missed, two]
+    assert await shown(types={"FLOOR_OPENED"}) == [missed, "FLOOR_OPENED        host by=host"]
+    assert await shown(kinds={"TRANSCRIPT"}, sources={"host"}) == [missed]
+
+
+async def test_rooms_are_chosen_by_name_and_by_pattern_as_they_appear(redis_client: Redis) -> None:
+    for room in ("demo-1", "lobby", "panel"):
+        await ConversationStream(redis_client, room).publish(said(room), source="x")
+    named = Shown()
+    await tail(redis_client, TailOptions(("lobby", "panel"), "0", follow=False), named)
+    assert sorted(line.split()[1] for line in named.lines) == ["lobby", "lobby", "panel", "panel"]
+    out = Shown()
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(tail(redis_client, TailOptions(("demo-*",), "0"), out))
+        await out.wait("ann: demo-1")
+        for room in ("another", "demo-2"):
+            await ConversationStream(redis_client, room).publish(said(room), source="x")
+        lines = await out.wait("ann: demo-2")
+        following.cancel()
+    assert [line.split()[1] for line in lines] == ["demo-1", "demo-1", "demo-2", "demo-2"]
+
+
+async def test_words_that_were_forgotten_on_purpose_were_not_missed(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    gone = [await stream.publish(said(str(number)), source="x") for number in range(3)]
+    await redis_client.xdel(keys.stream("lobby"), *(entry.id for entry in gone[:2]))
+    await stream.publish(events.WordsForgotten(participant="ann", seqs=[2, 3]), source="x")
+    out = Shown()
+    await tail(redis_client, TailOptions(("lobby",), "0", follow=False), out)
+    assert [line.split()[1] for line in out.lines] == ["ROOM_OPENED", "TRANSCRIPT", "WORDS_FORGOTTEN"]
+    assert out.lines[-1].endswith("2 event(s) with words of ann erased")
+
+
+async def test_what_was_trimmed_after_the_entry_to_start_from_was_missed(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    entries = [await stream.publish(said(str(number)), source="x") for number in range(4)]
+    await redis_client.xdel(keys.stream("lobby"), *(entry.id for entry in entries[1:3]))
+    out, in_json = Shown(), Shown()
+    options = TailOptions(("lobby",), entries[0].id, follow=False)
+    await tail(redis_client, options, out)
+    assert out.lines[0] == "missed events of lobby: seq 1 to 4, or some of them"
+    await tail(redis_client, replace(options, as_json=True), in_json)
+    assert json.loads(in_json.lines[0])["missed"]["exact"] is False
+
+
+def test_types_are_named_in_any_case_by_pattern_and_before_they_are_known() -> None:
+    assert types_of([]) is None
+    assert types_of(["bid", "NOVELTY"]) == {"BID", "NOVELTY"}
+    granted = types_of(["floor_re*"])
+    assert granted == {"FLOOR_REQUESTED", "FLOOR_RELEASED", "FLOOR_REVOKED", "FLOOR_REVOKING"}
+    with pytest.raises(SettingError) as caught:
+        types_of(["ROOF_*"])
+    assert caught.value.setting == "--type"
+
+
+@pytest.mark.parametrize("event_type", sorted(EXAMPLES))
+def test_every_known_event_has_words_and_no_more_than_a_line(event_type: str) -> None:
+    line = tail_lines.plain(tail_lines.readable(recorded(EXAMPLES[event_type]), with_room=False))
+    assert event_type in line
+    assert len(line) < 160
+    said_of = line.partition(event_type)[2].strip()
+    assert said_of
+
+
+@pytest.mark.real
+async def test_the_command_chooses_and_ends(real_redis: Redis, real_redis_url: str) -> None:
+    stream = ConversationStream(real_redis, "lobby")
+    await stream.publish(said("hello"), source="scribe")
+    await stream.publish(events.FloorOpened(by="host"), source="host")
+    await ConversationStream(real_redis, "other").publish(said("elsewhere"), source="scribe")
+    env = {"REDIS_URL": real_redis_url}
+    chosen = ("--no-follow", "--json", "--kind", "transcript", "--source", "scribe")
+    both, one, wrong = await asyncio.gather(
+        ended("tail", *chosen, env=env),
+        ended("tail", "--room", "lob*", *chosen, env=env),
+        ended("tail", "--type", "ROOF_*", env=env),
+    )
+    texts = [json.loads(line)["data"]["text"] for line in both.stdout.splitlines()]
+    assert (texts, both.exit_code, both.noise) == (["hello", "elsewhere"], 0, [])
+    assert [json.loads(line)["room"] for line in one.stdout.splitlines()] == ["lobby"]
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "--type" in wrong.stderr
 
 
 @pytest.mark.real
@@ -194,7 +307,7 @@ async def test_it_survives_a_restart(caplog: pytest.LogCaptureFixture) -> None:
         assert [line.split()[2] for line in lines] == ["ROOM_OPENED", "TRANSCRIPT", "TRANSCRIPT"]
         server.kill()
         with pytest.raises(StreamUnavailableError):
-            await tail(client, TailOptions(room="lobby", from_id="0", follow=False), out)
+            await tail(client, TailOptions(rooms=("lobby",), from_id="0", follow=False), out)
     finally:
         await client.aclose()
         server.remove()
@@ -205,7 +318,7 @@ async def test_it_survives_a_restart(caplog: pytest.LogCaptureFixture) -> None:
     [
         (TailOptions(from_id="yesterday"), "--from"),
         (TailOptions(from_id="1-2-3"), "--from"),
-        (TailOptions(room="a room"), "room"),
+        (TailOptions(rooms=("a room",)), "room"),
     ],
 )
 async def test_a_wrong_option_names_the_setting(
