@@ -18,7 +18,8 @@ from streams.events import Event, Recorded, RoomClosed
 from streams.gap_check import log_missed
 from streams.group_consumer import Consumer
 from streams.intake import log_invalid
-from streams.publish_call import PublishCall, written
+from streams.publish_call import PUBLISH_ARGUMENTS, PublishCall, publish_keys, written
+from streams.script_call import ScriptCall
 from streams.selection import Selection, after_ms
 from streams.subscription import Subscription
 from streams.tracing import publishing
@@ -56,7 +57,11 @@ class ConversationStream:
         self._timeout_s = timeout_s
         self._monotonic = clock
         self._server_clock = server_clock or ServerClock(clock)
-        self._publish = redis.register_script(scripts.load("streams", "publish.lua"))
+        publish = scripts.load("streams", "publish.lua")
+        fixed = publish_keys(room)
+        self._publish = redis.register_script(publish)
+        self._append = ScriptCall(redis, publish, fixed, arguments=PUBLISH_ARGUMENTS)
+        self._append_once = ScriptCall(redis, publish, fixed, more_keys=1, arguments=PUBLISH_ARGUMENTS)
         self._close = redis.register_script(scripts.load("streams", "close_room.lua"))
         self._seen_session: str | None = None
         self._owns_redis = False
@@ -172,7 +177,10 @@ class ConversationStream:
 
     async def _run(self, calls: Sequence[PublishCall]) -> list[Any]:
         if len(calls) == 1:
-            return [await self._publish(keys=calls[0].keys(), args=calls[0].args(self._session))]
+            args, request_id = calls[0].args(self._session), calls[0].request_id
+            if request_id is None:
+                return [await self._append(*args)]
+            return [await self._append_once(keys.request(self._room, request_id), *args)]
         try:
             return await self._run_batch(calls)
         except NoScriptError:

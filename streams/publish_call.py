@@ -14,6 +14,14 @@ from streams.request_ids import KEPT_MS, checked_request_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+PUBLISH_ARGUMENTS = 12
+"""How many `PublishCall.args` are."""
+
+
+def publish_keys(room: str) -> list[str]:
+    """Return the keys that each call of the publish script takes."""
+    return [keys.stream(room), keys.meta(room), keys.tokens(room), keys.floor(room)]
+
 
 @dataclass(frozen=True, slots=True)
 class PublishCall:
@@ -53,9 +61,8 @@ class PublishCall:
 
     def keys(self) -> list[str]:
         """Return the script's KEYS."""
-        room = self.room
-        fixed = [keys.stream(room), keys.meta(room), keys.tokens(room), keys.floor(room)]
-        return fixed if self.request_id is None else [*fixed, keys.request(room, self.request_id)]
+        fixed = publish_keys(self.room)
+        return fixed if self.request_id is None else [*fixed, keys.request(self.room, self.request_id)]
 
     def args(self, session: str) -> list[str]:
         """Return the script's ARGV; `session` is what the room is opened with if it has none."""

@@ -8,8 +8,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
 from streams import keys, scripts
+from streams.script_call import ScriptCall
 from swarm.floor_wire import SCRIPT_PARTS, Outlook, decode_floor, decode_reply, encode_command
-from swarm.script_call import ScriptCall
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from streams.connection import redis_client as client_of
 from streams.kept_connections import MOST_KEPT
-from swarm.script_call import ScriptCall
+from streams.script_call import ScriptCall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
