@@ -12,12 +12,15 @@ from typing import Any
 
 NEXT: dict[str, tuple[str, ...]] = {
     "": ("FLOOR_REQUESTED",),
-    "FLOOR_REQUESTED": ("FLOOR_QUEUED", "FLOOR_GRANTED", "FLOOR_DENIED"),
+    "FLOOR_REQUESTED": ("FLOOR_QUEUED", "FLOOR_GRANTED", "FLOOR_DENIED", "joined"),
     "FLOOR_QUEUED": ("FLOOR_GRANTED", "FLOOR_WITHDRAWN", "FLOOR_DENIED"),
     "FLOOR_GRANTED": ("FLOOR_RELEASED", "FLOOR_REVOKED", "FLOOR_EXPIRED"),
 }
-"""From the last event of a request to those that may follow; nothing follows the others."""
-OVER = ("FLOOR_RELEASED", "FLOOR_REVOKED", "FLOOR_EXPIRED", "FLOOR_DENIED", "FLOOR_WITHDRAWN")
+"""From the last event of a request to those that may follow; nothing follows the others.
+
+`joined`: withdrawn without having waited, for what its participant had asked for itself.
+"""
+OVER = ("FLOOR_RELEASED", "FLOOR_REVOKED", "FLOOR_EXPIRED", "FLOOR_DENIED", "FLOOR_WITHDRAWN", "joined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ class RecordCheck:
             if token:  # people hold the floor without one
                 self._over(entry_id, kind, fields, data, token)
         elif data.get("request_id") and "was" not in data:  # else it only waits at another place
-            self._step(entry_id, data["request_id"], kind)
+            joined = kind == "FLOOR_WITHDRAWN" and data["reason"] == "joined" and "position" not in data
+            self._step(entry_id, data["request_id"], "joined" if joined else kind)
 
     def _wrong(self, entry_id: str, what: str) -> None:
         if len(self.broken) < 20:
