@@ -18,6 +18,7 @@ from streams.events import Event, Recorded, RoomClosed
 from streams.gap_check import log_missed
 from streams.group_consumer import Consumer
 from streams.intake import log_invalid
+from streams.kept_connections import shared_connections
 from streams.publish_call import PUBLISH_ARGUMENTS, PublishCall, publish_keys, written
 from streams.script_call import ScriptCall
 from streams.selection import Selection, after_ms
@@ -177,10 +178,8 @@ class ConversationStream:
 
     async def _run(self, calls: Sequence[PublishCall]) -> list[Any]:
         if len(calls) == 1:
-            args, request_id = calls[0].args(self._session), calls[0].request_id
-            if request_id is None:
-                return [await self._append(*args)]
-            return [await self._append_once(keys.request(self._room, request_id), *args)]
+            script, args = self._called(calls[0])
+            return [await script(*args)]
         try:
             return await self._run_batch(calls)
         except NoScriptError:
@@ -189,11 +188,21 @@ class ConversationStream:
 
     async def _run_batch(self, calls: Sequence[PublishCall]) -> list[Any]:
         # A transaction: where the server has forgotten the script, none of the calls is made.
+        kept = shared_connections(self._redis)
+        if kept is not None:
+            commands = [script.command(args) for script, args in map(self._called, calls)]
+            return await kept.transaction(commands)
         async with self._redis.pipeline(transaction=True) as pipe:
             for call in calls:
                 keys_, args = call.keys(), call.args(self._session)
                 cast("Any", pipe).evalsha(self._publish.sha, len(keys_), *keys_, *args)
             return await pipe.execute()
+
+    def _called(self, call: PublishCall) -> tuple[ScriptCall, list[str]]:
+        args = call.args(self._session)
+        if call.request_id is None:
+            return self._append, args
+        return self._append_once, [keys.request(self._room, call.request_id), *args]
 
     async def close_room(self, *, source: str, reason: str = "") -> Recorded | None:
         """Write ROOM_CLOSED as the session's last event; None where no session was open.

@@ -12,9 +12,10 @@ from weakref import WeakKeyDictionary
 
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import ResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from redis.asyncio import Redis
 
@@ -23,6 +24,7 @@ __all__ = ("MOST_KEPT", "KeptConnections", "own_connection", "packed", "shared_c
 MOST_KEPT = 8
 """Connections kept for the short calls of one client; more calls at a time wait for one of them, in order."""
 
+_MULTI, _EXEC = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
 _PLAIN = (Connection, SSLConnection, UnixDomainSocketConnection)
 _KNOWN = ("redis", "streams")
 """Packages whose connections are known to send what they are given packed; others may only look like them."""
@@ -43,6 +45,28 @@ class KeptConnections:
         Raises:
             redis.exceptions.RedisError: what the server replied, or that the connection is lost.
         """
+        [reply] = await self._exchange(command, 1)
+        if isinstance(reply, ResponseError):
+            raise reply
+        return reply
+
+    async def transaction(self, commands: Sequence[bytes]) -> list[Any]:
+        """Send packed commands in one go, between MULTI and EXEC, and return their replies.
+
+        Raises:
+            redis.exceptions.RedisError: the first refusal, or that the connection is lost.
+        """
+        *queued, replies = await self._exchange(b"".join((_MULTI, *commands, _EXEC)), len(commands) + 2)
+        for refusal in (*queued, replies):
+            if isinstance(refusal, ResponseError):
+                raise refusal
+        made = cast("list[Any]", replies)
+        for refusal in made:
+            if isinstance(refusal, ResponseError):
+                raise refusal
+        return made
+
+    async def _exchange(self, commands: bytes, number: int) -> list[Any]:
         async with self._free:
             if not self._idle:
                 connection = await self._pool.get_connection()
@@ -52,8 +76,8 @@ class KeptConnections:
             try:
                 if not connection.is_connected or await connection.can_read():
                     await self._pool.ensure_connection(connection)
-                await AbstractConnection.send_packed_command(connection, command, check_health=False)
-                return await connection.read_response()
+                await AbstractConnection.send_packed_command(connection, commands, check_health=False)
+                return [await _reply(connection) for _ in range(number)]
             finally:
                 # An exchange that was cut off has closed it; the next one connects again. Nothing waits here.
                 self._idle.append(connection)
@@ -82,6 +106,13 @@ def own_connection(redis: Redis) -> KeptConnections | None:
     """Return one connection for commands that block, to be given back; None as `shared_connections`."""
     pool = _plain_pool(redis)
     return None if pool is None else KeptConnections(pool, 1)
+
+
+async def _reply(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as refusal:
+        return refusal
 
 
 def packed(encode: Callable[[Any], bytes], parts: Iterable[str | int]) -> bytes:

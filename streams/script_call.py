@@ -40,13 +40,18 @@ class ScriptCall:
         if self._kept is None:
             return await self._plainly(args)
         try:
-            return await self._kept.exchange(self._head + packed(self._kept.encode, args))
+            return await self._kept.exchange(self.command(args))
         except exceptions.NoScriptError:
             return await self._plainly(args)
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError):
             if not self._repeats:
                 raise
             return await self._plainly(args)
+
+    def command(self, args: Sequence[str | int]) -> bytes:
+        """Return the call as it is sent on a kept connection."""
+        assert self._kept is not None
+        return self._head + packed(self._kept.encode, args)
 
     async def _plainly(self, args: Sequence[str | int]) -> Any:
         keys = [*self._keys, *map(str, args[: self._more_keys])]
