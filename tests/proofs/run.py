@@ -14,10 +14,12 @@ import os
 import platform
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swarm.embedded_redis import EmbeddedRedis
 from swarm.errors import SettingError
+from tests.proofs import document
 from tests.proofs.agreement import agreement, agreement_on_the_fake
 from tests.proofs.away import away
 from tests.proofs.cancellation import cancellation
@@ -85,6 +87,9 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="the full size; about half an hour")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--only", action="append", choices=list(PROOFS), metavar="NAME", help="only this one")
+    parser.add_argument(
+        "--document", type=Path, metavar="PATH", help="put a table of them between the marks of this file"
+    )
     parser.add_argument("--list", action="store_true", help="name the proofs")
     options = parser.parse_args()
     if options.list:
@@ -104,12 +109,15 @@ def main() -> int:
     except SettingError as error:
         print(error, file=sys.stderr)
         return 2
+    size = "full" if options.full else "ci"
+    if options.document:
+        document.write(options.document, proofs, size)
     if options.json:
         environment = {
             "python": platform.python_version(),
             "machine": platform.machine(),
             "cpus": os.cpu_count(),
-            "size": "full" if options.full else "ci",
+            "size": size,
         }
         print(
             json.dumps({"proofs": [each.as_dict() for each in proofs], "environment": environment}, indent=2)
