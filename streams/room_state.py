@@ -199,6 +199,8 @@ def _floor_changes(state: RoomState, entry: Recorded) -> dict[str, Any]:
             return _order(state, _queued(state, event, entry.at_ms))
         case ev.FloorGranted() as event if entry.token is not None:
             return _granted(state, event, entry.token, entry.at_ms)
+        case ev.FloorWithdrawn(reason="joined", position=None) as event:
+            return {"waiting": tuple(_joined(each, state.asked, event) for each in state.waiting)}
         case ev.FloorDenied(request_id=request_id) | ev.FloorWithdrawn(request_id=request_id):
             return _order(state, _not_waiting(state, request_id))
         case ev.FloorTaken(participant=who):
@@ -243,6 +245,14 @@ def _queued(state: RoomState, event: ev.FloorQueued, at_ms: int) -> tuple[Waiter
     others = _not_waiting(state, event.request_id)
     at = max(0, event.position - 1)
     return (*others[:at], waiter, *others[at:])
+
+
+def _joined(waiter: Waiter, asked: Asked | None, event: ev.FloorWithdrawn) -> Waiter:
+    """Somebody else's request for the waiter joins its own."""
+    if asked is None or asked.request_id != event.request_id or waiter.participant != event.participant:
+        return waiter
+    priority = max(waiter.priority, asked.priority)
+    return replace(waiter, priority=priority, reason=asked.reason or waiter.reason)
 
 
 def _granted(state: RoomState, event: ev.FloorGranted, token: int, at_ms: int) -> dict[str, Any]:
