@@ -10,6 +10,9 @@ from typing import Self
 
 from swarm.embedded_redis import available_binaries
 
+_LOADING_S = 60.0
+"""Longest wait for a start: an append-only file of a million events takes its time."""
+
 
 class RestartableRedis:
     """Keeps its data in an append-only file, each write synced, unless `start(empty=True)`."""
@@ -30,7 +33,7 @@ class RestartableRedis:
             stdout=subprocess.PIPE,
         )
         assert self._process.stdout is not None
-        deadline_s = time.monotonic() + 5.0
+        deadline_s = time.monotonic() + _LOADING_S
         for line in self._process.stdout:
             if b"eady to accept" in line:
                 return self

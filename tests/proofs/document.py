@@ -14,16 +14,16 @@ BEGINS, ENDS = "<!-- proofs: written by python -m tests.proofs -->", "<!-- proof
 HEAD = ("| proof | | found |", "|---|---|---|")
 
 
-def write(path: Path, proofs: Sequence[Proof], size: str) -> None:
-    """Put a row for each proof between the marks of the document.
+def has_place(path: Path) -> bool:
+    """Return whether there is such a document, with the marks."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return BEGINS in text and ENDS in text.partition(BEGINS)[2]
 
-    Raises:
-        ValueError: the document has no such marks.
-    """
+
+def write(path: Path, proofs: Sequence[Proof], size: str) -> None:
+    """Put a row for each proof between the marks of the document."""
     before, begins, rest = path.read_text(encoding="utf-8").partition(BEGINS)
     table, ends, after = rest.partition(ENDS)
-    if not begins or not ends:
-        raise ValueError(f"{path} has no {BEGINS} with {ENDS} after it")
     rows = {_name(line): line for line in table.splitlines() if line.startswith("| `")}
     for proof in proofs:
         found = ", ".join(map(_told, proof.figures))

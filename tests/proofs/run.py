@@ -14,6 +14,7 @@ import os
 import platform
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,11 @@ async def run(names: list[str], size: Size, say: Progress) -> list[Proof]:
         started_s = time.monotonic()
         say(f"{name} ...")
         with EmbeddedRedis() as server:
-            proof = await PROOFS[name](server.url, size, say)
+            try:
+                proof = await PROOFS[name](server.url, size, say)
+            except Exception as error:  # the others still count
+                traceback.print_exception(error)
+                proof = Proof(name, broken=[f"it ended with {error!r}"])
             proof.notes.insert(0, f"Redis {server.version}")
         proof.figure("wall clock", time.monotonic() - started_s, "s")
         say(f"{name}: {'holds' if proof.holds else 'BROKEN'} after {time.monotonic() - started_s:.0f} s")
@@ -95,6 +100,8 @@ def main() -> int:
     if options.list:
         print("\n".join(PROOFS))
         return 0
+    if options.document and not document.has_place(options.document):
+        parser.error(f"--document {options.document}: no file with {document.BEGINS} and {document.ENDS}")
     names = options.only or list(PROOFS)
     if compiler() is None and set(names) & set(NEEDS_COMPILER):
         print(f"no C compiler, which setting clocks needs: {HOW_TO_GET_IT}", file=sys.stderr)
