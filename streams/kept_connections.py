@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import ConnectionError as LostConnectionError
 from redis.exceptions import ResponseError
 
 if TYPE_CHECKING:
@@ -76,7 +77,12 @@ class KeptConnections:
             try:
                 if not connection.is_connected or await connection.can_read():
                     await self._pool.ensure_connection(connection)
-                await AbstractConnection.send_packed_command(connection, commands, check_health=False)
+                try:
+                    await _send(connection, commands)
+                except LostConnectionError:
+                    # It was lost before: the server has not got the whole of it, and another may be there.
+                    await self._pool.ensure_connection(connection)
+                    await _send(connection, commands)
                 return [await _reply(connection) for _ in range(number)]
             finally:
                 # An exchange that was cut off has closed it; the next one connects again. Nothing waits here.
@@ -106,6 +112,10 @@ def own_connection(redis: Redis) -> KeptConnections | None:
     """Return one connection for commands that block, to be given back; None as `shared_connections`."""
     pool = _plain_pool(redis)
     return None if pool is None else KeptConnections(pool, 1)
+
+
+async def _send(connection: Any, commands: bytes) -> None:
+    await AbstractConnection.send_packed_command(connection, commands, check_health=False)
 
 
 async def _reply(connection: Any) -> Any:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from tests.restartable_redis import RestartableRedis
+
 ECHO = "return {KEYS[1], ARGV[1], ARGV[2]}"
 BUSY = """
 local begun = redis.call('TIME')
@@ -85,6 +87,20 @@ async def test_a_connection_closed_between_calls_is_made_again(real_redis: Redis
     await cut_off(other)
     await asyncio.sleep(0.01)
     assert await call("3", "4") == ["key", "3", "4"]
+
+
+async def test_a_server_that_was_started_anew_unnoticed_gets_the_call(server: RestartableRedis) -> None:
+    redis = client_of(server.url)
+    call = ScriptCall(redis, ECHO, ["key"], arguments=2)
+    await call("1", "2")
+    for number in "34":
+        server.kill()
+        server.start()
+        assert await call(number, "x") == ["key", number, "x"]
+    server.kill()
+    with pytest.raises(LostConnectionError):
+        await call("5", "x")
+    await redis.aclose()
 
 
 async def test_a_connection_lost_amid_a_call_is_an_error_and_the_next_call_works(
