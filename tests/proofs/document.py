@@ -26,7 +26,7 @@ def write(path: Path, proofs: Sequence[Proof], size: str) -> None:
     table, ends, after = rest.partition(ENDS)
     rows = {_name(line): line for line in table.splitlines() if line.startswith("| `")}
     for proof in proofs:
-        found = ", ".join(map(_told, proof.figures))
+        found = "<br>".join(map(_told, proof.figures))
         rows[proof.name] = f"| `{proof.name}` | {'holds' if proof.holds else 'BROKEN'} ({size}) | {found} |"
     text = "\n".join((*HEAD, *rows.values()))
     path.write_text(f"{before}{begins}\n{text}\n{ends}{after}", encoding="utf-8")
