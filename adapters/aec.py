@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adapters.livekit_exit import let_calls_end
 from adapters.ports import EARS_HZ
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class WebRtcCanceller:
     def __init__(self) -> None:
         from livekit import rtc
 
+        let_calls_end()
         self._frame = rtc.AudioFrame
         self._apm: Any = rtc.AudioProcessingModule(
             echo_cancellation=True,

@@ -40,7 +40,10 @@ _FIRST_WINDOWS = 120
 _LOUD_DB = 12.0
 """Below the loudest echo that is possible now."""
 
-HISTORY_SAMPLES = EARS_HZ * 64 // 1000
+HISTORY_SAMPLES = EARS_HZ * 192 // 1000
+
+_SHORT_SAMPLES = EARS_HZ * 64 // 1000
+"""So much of the history may hold another speaker's end and still tell echo; it resembles by chance, too."""
 
 _TAIL_SAMPLES = EARS_HZ * 16 // 1000
 
@@ -63,7 +66,7 @@ class EchoSettings:
     resemblance: float = 0.5
     """Correlation with what was said from which on sound is an echo."""
     strangeness: float = 0.3
-    """Correlation below which loud sound is no echo, while the canceller is young."""
+    """Correlation of the whole history below which loud sound is no echo, while the canceller is young."""
     deepest_cut_db: float = 25.0
     """A rest further below the microphone than this is what a canceller leaves of an echo."""
     least_of_echo_db: float = 18.0
@@ -231,10 +234,10 @@ class EchoJudge:
         young = (
             self._learned <= _FIRST_WINDOWS and over_echo_db >= -_LOUD_DB and mic_dbfs >= floor_dbfs + 10.0
         )
-        if stands_out or young:
-            alike = self._resemblance(position, sound)
-            if alike < (settings.resemblance if stands_out else settings.strangeness):
-                return False
+        if stands_out and self._resemblance(position, sound[-_SHORT_SAMPLES:]) < settings.resemblance:
+            return False
+        if young and self._resemblance(position, sound) < settings.strangeness:
+            return False
         if cut_db >= 10.0 and mic_dbfs >= floor_dbfs + 10.0:
             self._learn(above_reference_db)
         return True

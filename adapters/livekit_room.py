@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from adapters.errors import NotConnectedError, RoomUnavailableError
 from adapters.livekit_access import Access, check_reachable, quiet_connect
+from adapters.livekit_exit import let_calls_end
 from adapters.livekit_sink import LiveKitSink
 from adapters.ports import EARS_HZ, FRAME_MS, AudioFrame
 from adapters.track_format import TrackFormat
@@ -105,6 +106,7 @@ class LiveKitRoom:
         await check_reachable(self._access, limit_s=REACH_LIMIT_S)
         from livekit import rtc
 
+        let_calls_end()
         token = self._access.make_token()
         async with AsyncExitStack() as stack:
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -81,6 +81,14 @@ def test_a_soft_barge_in_over_the_echo_is_found() -> None:
     assert onset_ms <= starts[0] <= onset_ms + 250.0
 
 
+@pytest.mark.parametrize("at_ms", [2_050, 2_350, 2_500])
+def test_a_barge_in_is_found_at_once_where_no_echo_came_back_before(at_ms: int) -> None:
+    voice = agent_voice()
+    person, _ = barge_in(at_ms, len(voice), dbfs=-24.0)
+    over_voice = Scene().hear(to_int16(person), said=to_int16(voice))
+    assert over_voice[0] <= Scene().hear(to_int16(person))[0] + 10.0
+
+
 def test_echo_that_goes_on_does_not_keep_a_speech_open() -> None:
     voice = agent_voice()
     person, _ = barge_in(2_000, len(voice), dbfs=-22.0)
