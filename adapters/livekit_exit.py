@@ -1,8 +1,8 @@
 """Lets livekit's library end in peace when the process does.
 
-The library's threads call back into Python with what they log. Its own exit handler stops that, but does not
-wait for a call that is under way; one that meets the interpreter's end aborts the process (SIGABRT, "panic in a
-function that cannot unwind": seen in 1 of 40 exits on two busy cores with livekit 1.1).
+The threads of the library call Python with what they log. Its exit handler stops that, but does not wait for
+a call that is under way; one that meets the end of the interpreter aborts the process (SIGABRT, "panic in a
+function that cannot unwind": 1 of 40 exits on two busy cores with livekit 1.1).
 """
 
 from __future__ import annotations

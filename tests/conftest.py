@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+pytest_plugins = ["tests.unsteady"]
+
 _URLS = {
     "embedded": "real_redis_url",
     "path": "path_redis_url",
