@@ -139,7 +139,8 @@ class Draft:
         """End the grant; `audible_until_ms` is when its gate closes at the latest, None for a clean end."""
         self.hold = None
         self.note(hold.request_id, state, token=hold.token, reason=reason)
-        if audible_until_ms is not None and hold.confirmed:
+        # Who never confirmed may have spoken by the event alone, but not in the second half of its lease.
+        if audible_until_ms is not None and (hold.confirmed or state != "expired"):
             self.quiet_ms = max(self.quiet_ms, audible_until_ms + self.settings.guard_ms)
 
     def begin_revoking(self, hold: Hold, by: str, grace_ms: int, reason: str) -> None:

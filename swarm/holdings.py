@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RENEWALS_A_LEASE = 3
+MOST_OF_A_LEASE = 0.5
+"""So much of the lease that an event tells of is used before an answer has told of it, too."""
+LONGEST_TRIP = 0.1
+"""Of the lease; where Redis is farther away, its answer is waited for."""
 _RETRY_S = 0.05
 _ASK_S = 0.1
 
@@ -47,6 +51,8 @@ class Holdings:
         self._margin_s = margin_s
         self._live: dict[int, Grant] = {}
         self._lent: BackchannelRight | None = None
+        self._newest = 0
+        self._revoking = 0
         self._over = 0
         self._over_how = Lost("stale")
 
@@ -79,12 +85,53 @@ class Holdings:
         if granted.token <= self._over:
             grant.end(self._over_how)
             return grant
-        self._live[granted.token] = grant
         # A turn that is over before its first renewal needs no task.
-        first_s = min(grant.lease_ms / 1000 / RENEWALS_A_LEASE, grant.may_speak_until_s - self._clock())
+        self._keep(grant, first_renewal_s=grant.lease_ms / 1000 / RENEWALS_A_LEASE)
+        return grant
+
+    def add_by_event(self, recorded: Recorded, event: ev.FloorGranted) -> Grant | None:
+        """Return the grant that an event tells of, taken up beside its use; None where an answer has to tell.
+
+        It counts for half of the lease in the event, by the latest that Redis's clock can show; the renewal
+        that is sent at once makes it an ordinary one, or ends it.
+        """
+        token, lease_s, received_s = recorded.token or 0, event.lease_ms / 1000, self._clock()
+        server = self._link.server_clock
+        if token < self._newest or token <= max(self._over, self._revoking) or token in self._live:
+            return None
+        if not server.known or server.error_ms * 2 > LONGEST_TRIP * event.lease_ms:
+            return None
+        begun_s = min(received_s, server.monotonic_s(recorded.at_ms) - server.error_ms / 1000)
+        until_s = begun_s + MOST_OF_A_LEASE * lease_s
+        if until_s - LONGEST_TRIP * lease_s <= received_s:
+            return None
+        granted = fc.Granted(
+            participant=event.participant,
+            request_id=event.request_id,
+            token=token,
+            remaining_ms=event.lease_ms,
+            guard_ms=event.guard_ms,
+            lease_ms=event.lease_ms,
+            confirmed=False,
+            reason=event.reason,
+        )
+        grant = Grant(
+            granted,
+            calls=self._calls,
+            clock=self._clock,
+            sent_s=begun_s,
+            received_s=received_s,
+            margin_s=self._margin_s,
+        )
+        grant.shorten(until_s)
+        self._keep(grant, first_renewal_s=0.0)
+        return grant
+
+    def _keep(self, grant: Grant, *, first_renewal_s: float) -> None:
+        self._live[grant.token] = grant
+        first_s = min(first_renewal_s, grant.may_speak_until_s - self._clock())
         timer = asyncio.get_running_loop().call_later(max(0.0, first_s), self._begin_renewing, grant)
         grant.on_lost(lambda _: self._forget(grant, timer))
-        return grant
 
     def lend(self, participant: str, answer: Answer, remaining_ms: int) -> BackchannelRight:
         """Return the right to an acknowledgement that an answer brought."""
@@ -96,6 +143,7 @@ class Holdings:
 
     def saw_token(self, token: int, holder: str) -> None:
         """Note that `token` was granted: whoever holds a lower one has lost it."""
+        self._newest = max(self._newest, token)
         for grant in self.live:
             if grant.token < token:
                 grant.end(Lost("superseded", holder))
@@ -117,6 +165,7 @@ class Holdings:
             case ev.FloorReleased(reason=reason):
                 self._ended(token, Lost(reason or "released"))
             case ev.FloorRevoking(grace_ms=grace_ms):
+                self._revoking = token
                 grant = self._live.get(token)
                 if grant is not None:
                     grant.shorten(self._clock() + grace_ms / 1000 - self._margin_s)

@@ -13,6 +13,8 @@ from swarm.grant import Grants
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streams import events as ev
+    from streams.events import Recorded
     from swarm.floor_link import FloorLink
     from swarm.holdings import Holdings
 
@@ -37,6 +39,15 @@ class TakeUps:
     def wanted(self, participant: str) -> bool:
         """Return whether somebody iterates over the grants of `participant`."""
         return bool(self._iterators(participant))
+
+    def take_up_by_event(self, recorded: Recorded, event: ev.FloorGranted) -> bool:
+        """Hand a grant to the iterator as its event comes; False where it has to be confirmed first."""
+        takers = self._iterators(event.participant)
+        grant = self._holdings.add_by_event(recorded, event) if takers else None
+        if grant is None:
+            return False
+        takers[0].put(grant)
+        return True
 
     async def take_up(self, participant: str, token: int) -> None:
         """Confirm a grant and hand it to the iterator; where that comes too late, it is somebody else's."""

@@ -243,7 +243,11 @@ class TalkingStick(FloorClient):
         command = fc.Confirm(participant=waiter.participant, request_id=request_id)
         while True:
             end_if_cancelled()
-            await waiter.hint()
+            granted = await waiter.hint()
+            if granted is not None and isinstance(granted.event, ev.FloorGranted):
+                grant = self._holdings.add_by_event(granted, granted.event)
+                if grant is not None:
+                    return grant
             try:
                 answer = await self._link.send(command, waiter.participant)
             except StreamUnavailableError as error:
@@ -279,7 +283,8 @@ class TalkingStick(FloorClient):
         event = recorded.event
         if isinstance(event, ev.FloorGranted) and recorded.token is not None:
             wanted = self._take_ups.wanted(event.participant) and not self._waiters.waits(event.request_id)
-            if wanted and self._spawning.open:
+            by_event = wanted and self._take_ups.take_up_by_event(recorded, event)
+            if wanted and not by_event and self._spawning.open:
                 self._spawning.spawn(self._take_ups.take_up(event.participant, recorded.token))
         self._waiters.saw(recorded, subscribed=self._take_ups.wanted)
 

@@ -41,14 +41,21 @@ class Waiter:
         self._position = 0
         self._told_us = 0
         self._follows = False
+        self._granted: Recorded | None = None
 
-    async def hint(self) -> None:
-        """Return when it is time to ask again. A hint: the state is what counts."""
+    async def hint(self) -> Recorded | None:
+        """Return when it is time to ask again, with the event that grants the request where one came.
+
+        A hint: the state is what counts.
+        """
         await self._hint.wait()
         self._hint.clear()
+        granted, self._granted = self._granted, None
+        return granted
 
-    def wake(self) -> None:
+    def wake(self, granted: Recorded | None = None) -> None:
         """Give the hint."""
+        self._granted = granted or self._granted
         self._hint.set()
 
     def stands_at(self, position: int, told_us: int) -> None:
@@ -138,7 +145,7 @@ class Waiters:
         match recorded.event:
             case ev.FloorGranted(request_id=request_id, lease_ms=lease_ms):
                 self._token = max(self._token, recorded.token or 0)
-                self._over(request_id)
+                self._over(request_id, recorded)
                 self._due_from_event(recorded, lease_ms)
             case ev.FloorDenied(request_id=request_id) | ev.FloorWithdrawn(request_id=request_id):
                 self._over(request_id)
@@ -191,11 +198,11 @@ class Waiters:
             for waiter in self._waiting.values():
                 waiter.wake()
 
-    def _over(self, request_id: str) -> None:
+    def _over(self, request_id: str, granted: Recorded | None = None) -> None:
         self._expected.pop(request_id, None)
         waiter = self._waiting.get(request_id)
         if waiter is not None:
-            waiter.wake()
+            waiter.wake(granted)
 
     def _due_from_event(self, recorded: Recorded, in_ms: int) -> None:
         if recorded.at_ms * 1000 > self._told_us:

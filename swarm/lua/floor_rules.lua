@@ -147,7 +147,8 @@ end
 local function end_hold(state, reason, audible_until_ms)
   set('holder', '')
   note(f.request_id, state, f.token, reason)
-  if audible_until_ms and f.confirmed == '1' then
+  -- Who never confirmed may have spoken by the event alone, but not in the second half of its lease.
+  if audible_until_ms and (f.confirmed == '1' or state ~= 'expired') then
     set('quiet_ms', math.max(num('quiet_ms'), audible_until_ms + num('guard_ms')))
   end
 end

@@ -46,7 +46,8 @@ MUTANTS = {
     "heard of for ever": ("math.abs(now - heard_ms) <= SILENT_AFTER_MS", "true"),
     "renewals unseen": ("now - (num('deadline_ms') - lease_ms) <= math", "now <= math"),
     "front lost": ("math.max(entry.front, before.front)", "entry.front"),
-    "guard for the silent": ("if audible_until_ms and f.confirmed == '1' then", "if audible_until_ms then"),
+    "guard for the silent": ("(f.confirmed == '1' or state ~= 'expired') then", "true then"),
+    "no guard for the early": ("(f.confirmed == '1' or state ~= 'expired') then", "f.confirmed == '1' then"),
     "clock set back": (
         "if num('deadline_ms') > now + num('hold_lease_ms') then",
         "if false then",
