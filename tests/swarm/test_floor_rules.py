@@ -188,6 +188,18 @@ async def test_a_grantee_who_does_not_confirm_in_time_is_skipped(room: Room) -> 
     assert token < ended.token < confirmed.token
 
 
+async def test_who_is_revoked_before_it_confirmed_may_have_spoken_so_the_next_one_waits(room: Room) -> None:
+    token = await room.hold("ada")
+    await room.ask("bob")
+    await room.do(fc.Release(participant="ada", token=token))
+    assert await room.do(fc.Preempt(person="eve", observer="p", observed_token=room.floor.token))
+    await room.ask("cleo")
+    await room.do(fc.PersonSilent(person="eve", observer="p"))
+    [*_, granted] = room.events
+    assert isinstance(granted, ev.FloorGranted)
+    assert granted.guard_ms == room.floor.settings.guard_ms
+
+
 @pytest.mark.parametrize("command", ["renew", "take", "release"])
 async def test_a_stale_or_foreign_token_does_nothing(room: Room, command: str) -> None:
     make = {"renew": fc.Renew, "take": fc.Take, "release": fc.Release}[command]
