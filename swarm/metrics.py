@@ -171,6 +171,19 @@ _SHOWN = frozenset(
 """Counters that somebody else keeps: read at each scrape."""
 
 
+def _unless_stuck(app: Callable[..., list[bytes]]) -> Callable[..., list[bytes]]:
+    """Return `app` with a 503 in the place of the error that wsgiref would print."""
+
+    def answer(environ: dict[str, Any], start: Callable[..., object]) -> list[bytes]:
+        try:
+            return app(environ, start)
+        except TimeoutError:
+            start("503 Service Unavailable", [("Content-Type", "text/plain")])
+            return [b"the event loop does not get to it\n"]
+
+    return answer
+
+
 @asynccontextmanager
 async def serve(port: int | None) -> AsyncGenerator[ProcessMetrics | None]:
     """Serve metrics on 127.0.0.1, at `/metrics`, until left; None, and nothing is done, for no port.
@@ -192,6 +205,8 @@ async def serve(port: int | None) -> AsyncGenerator[ProcessMetrics | None]:
         raise SettingError(
             "--metrics-port", f"{port} cannot be had ({error})", "Name a free port, 1 to 65535"
         ) from error
+
+    server.set_app(_unless_stuck(cast("Any", server.get_app())))
 
     def end() -> None:
         server.shutdown()

@@ -50,7 +50,7 @@ class Ended:
         return [word for word in NOISE if word in self.stderr]
 
 
-def _heed_signals() -> None:
+def heed_signals() -> None:
     """Undo what a background job's shell does: a Ctrl-C that was ignored by our parent would stay ignored."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -89,7 +89,7 @@ class Running:
             stdout=pipe,
             stderr=pipe,
             start_new_session=True,
-            preexec_fn=_heed_signals,
+            preexec_fn=heed_signals,
         )
         return self
 

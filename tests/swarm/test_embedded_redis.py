@@ -19,6 +19,7 @@ from swarm.embedded_redis import EmbeddedRedis, available_binaries
 from swarm.errors import SettingError
 from swarm.redis_connection import connect_redis, open_redis
 from tests.conftest import REDIS_CURE
+from tests.swarm.commands_run import heed_signals
 from tests.unavailable import unavailable
 
 pytestmark = pytest.mark.real
@@ -101,7 +102,11 @@ def test_it_dies_with_its_parent(ending: signal.Signals) -> None:
         "time.sleep(60)\n"
     )
     parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=heed_signals,
     )
     assert parent.stdout is not None
     directory = str(Path(parent.stdout.readline().strip().removeprefix("unix://")).parent)

@@ -223,14 +223,17 @@ async def test_a_consumer_group_shows_its_work_and_its_lag(redis_client: Redis) 
         assert len(reading.labels) == len(METRICS[reading.metric].labels)
 
 
-async def test_a_scrape_of_a_loop_that_is_stuck_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_scrape_of_a_loop_that_is_stuck_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(served, "_SCRAPE_LIMIT_S", 0.05)
     async with serve(0) as metrics:
         assert metrics is not None
         scraping = asyncio.get_running_loop().run_in_executor(None, scraped, metrics.port)
         time.sleep(0.3)  # noqa: ASYNC251 - the loop is stuck
-        with pytest.raises(urllib.error.HTTPError):
+        with pytest.raises(urllib.error.HTTPError, match="503"):
             await scraping
+        assert capsys.readouterr().err == ""
         assert "process_resident_memory_bytes" in await scrape(metrics.port)
 
 
