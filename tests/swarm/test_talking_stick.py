@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from swarm.grant import Grant, Lost
 
 ROOM = "salon"
-QUICK = FloorSettings(lease_ms=400, take_up_ms=200, guard_ms=3_000)
+QUICK = FloorSettings(lease_ms=900, take_up_ms=400, guard_ms=3_000)
 ADA, BOB, CLEO = (Participant(name, role="expert") for name in ("ada", "bob", "cleo"))
 HOST = Participant("hana", role="host")
 
@@ -118,7 +118,7 @@ async def _tokens(stick: TalkingStick, who: Participant) -> list[int]:
 async def test_renewal_keeps_a_grant_alive_without_events(stick: TalkingStick, redis_client: Redis) -> None:
     async with stick.hold(ADA) as grant:
         before = await types(redis_client)
-        await asyncio.sleep(0.9)
+        await asyncio.sleep(QUICK.lease_ms / 1000 + 0.1)
         assert grant.valid()
         await stick.tick()
         assert await types(redis_client) == before
@@ -251,7 +251,7 @@ async def test_an_iterator_that_is_gone_takes_up_nothing(stick: TalkingStick) ->
     await asyncio.sleep(0.02)
     gc.collect()
     await stick.request(HOST, on_behalf_of=BOB)
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(QUICK.take_up_ms / 1000 + 0.05)
     assert await idle(stick)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 ROOM = "den"
-QUICK = FloorSettings(lease_ms=300, take_up_ms=200, guard_ms=0)
+QUICK = FloorSettings(lease_ms=900, take_up_ms=600, guard_ms=0)
 PATIENT = FloorSettings(lease_ms=20_000, take_up_ms=20_000, guard_ms=0)
 """Nothing lapses here, so what is free again was given back."""
 ADA, BOB = Participant("ada"), Participant("bob")

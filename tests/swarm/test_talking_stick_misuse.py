@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 ROOM = "salon"
-QUICK = FloorSettings(lease_ms=400, take_up_ms=200, guard_ms=3_000)
+QUICK = FloorSettings(lease_ms=900, take_up_ms=400, guard_ms=3_000)
 ADA, BOB, CLEO = (Participant(name, role="expert") for name in ("ada", "bob", "cleo"))
 HOST = Participant("hana", role="host")
 
@@ -64,20 +64,20 @@ async def test_only_a_chair_may_chair(stick: TalkingStick) -> None:
 
 
 async def test_settings_belong_to_the_room_and_change_while_live(stick: TalkingStick) -> None:
-    new = FloorSettings(**{**QUICK.as_dict(), "lease_ms": 900})
+    new = FloorSettings(**{**QUICK.as_dict(), "lease_ms": 1_100})
     assert await stick.configure(HOST, new)
     assert not await stick.configure(HOST, new)
     assert (await stick.status()).settings == new
     async with stick.hold(ADA) as grant:
-        assert grant.lease_ms == 900
+        assert grant.lease_ms == 1_100
 
 
 async def test_a_setting_is_changed_by_its_name_and_the_others_stay(stick: TalkingStick) -> None:
     before = (await stick.status()).settings
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(stick.configure(HOST, {"lease_ms": 900}))
+        tasks.create_task(stick.configure(HOST, {"lease_ms": 1_100}))
         tasks.create_task(stick.configure(HOST, {"guard_ms": 50}))
-    assert (await stick.status()).settings == replace(before, lease_ms=900, guard_ms=50)
+    assert (await stick.status()).settings == replace(before, lease_ms=1_100, guard_ms=50)
     wrong: list[Any] = [{}, {"lease": 900}, {"lease_ms": 1}, {"lease_ms": "900"}]
     for changes in wrong:
         with pytest.raises(InvalidCommandError) as error:

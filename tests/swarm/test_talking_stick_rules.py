@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 ROOM = "salon"
-QUICK = FloorSettings(lease_ms=300, take_up_ms=200, guard_ms=0, backchannel_ms=400)
+QUICK = FloorSettings(lease_ms=900, take_up_ms=600, guard_ms=0, backchannel_ms=400)
 ADA, BOB, CLEO = (Participant(name, role="expert") for name in ("ada", "bob", "cleo"))
 HOST = Participant("hana", role="host")
 
