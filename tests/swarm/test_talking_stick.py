@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams import events as ev
+from streams import keys
 from streams.conversation_stream import ConversationStream
 from streams.errors import InvalidEventError
 from streams.hub import StreamHub
@@ -68,6 +69,8 @@ async def test_an_uncontended_turn_costs_two_script_calls(real_redis: Redis) -> 
     async with TalkingStick(real_redis, ROOM) as stick:
         async with stick.hold(ADA):
             pass
+        while not await real_redis.exists(keys.ROOMS):  # noqa: ASYNC110 - whoever follows a new room lists it
+            await asyncio.sleep(0.01)
         before = await real_redis.info("commandstats")
         for _ in range(5):
             async with stick.hold(ADA):
