@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from redis.exceptions import NoScriptError, RedisError
 
 from streams import keys, rooms, scripts
 from streams.clock import ServerClock
-from streams.codec import decode_entry, encode_event
+from streams.codec import encode_event, text
 from streams.connection import TIMEOUT_S, redis_client, retries_by_itself, server_time_ms
+from streams.entry_pages import entry_pages
 from streams.errors import InvalidEventError, StreamError, StreamUnavailableError
 from streams.events import Event, Recorded, RoomClosed
 from streams.gap_check import log_missed
 from streams.group_consumer import Consumer
-from streams.intake import log_invalid
+from streams.intake import decode_of, log_invalid
 from streams.kept_connections import shared_connections
 from streams.publish_call import PUBLISH_ARGUMENTS, PublishCall, publish_keys, written
 from streams.script_call import ScriptCall
@@ -26,7 +28,7 @@ from streams.subscription import Subscription
 from streams.tracing import publishing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
     from types import TracebackType
 
     from redis.asyncio import Redis
@@ -235,16 +237,43 @@ class ConversationStream:
     ) -> list[Recorded]:
         """Return the entries after `from_id` (exclusive), oldest first, at most `count`.
 
-        An entry that breaks the schema is left out and handed to `on_invalid`, or logged.
+        An entry that breaks the schema is left out and handed to `on_invalid`, or logged: a list shorter
+        than `count` need not be the end. `history` gives all.
 
         Raises:
             StreamUnavailableError: no answer in time, or refused.
         """
         request = cast("Any", self._redis.xrange(keys.stream(self._room), min=f"({from_id}", count=count))
+        return self._decoded(await self._answer(request), on_invalid)
+
+    async def history(
+        self, from_id: str = "0", *, on_invalid: Callable[[InvalidEventError], None] | None = None
+    ) -> AsyncGenerator[Recorded]:
+        """Yield what is there when this begins, after `from_id` (exclusive), oldest first.
+
+        An entry that breaks the schema is left out and handed to `on_invalid`, or logged.
+
+        Raises:
+            StreamUnavailableError: no answer in time, or refused.
+        """
+        pages = entry_pages(
+            self._redis,
+            keys.stream(self._room),
+            f"({from_id}",
+            ask=lambda request: self._answer(request()),
+        )
+        async with aclosing(pages):
+            async for page in pages:
+                for recorded in self._decoded(page, on_invalid):
+                    yield recorded
+
+    def _decoded(
+        self, entries: Iterable[tuple[Any, Any]], on_invalid: Callable[[InvalidEventError], None] | None
+    ) -> list[Recorded]:
         events: list[Recorded] = []
-        for entry_id, fields in cast("list[tuple[Any, Any]]", await self._answer(request)):
+        for entry_id, fields in entries:
             try:
-                events.append(decode_entry(entry_id, fields))
+                events.append(decode_of(self._room, text(entry_id), fields))
             except InvalidEventError as error:
                 (on_invalid or log_invalid)(error)
         return events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from swarm.analytics.tally import Tally
 
-_PAGE = 2_000
 _SHOWN_EVERY_S = 0.5
 """With `watch`, new events show at most this often."""
 _WIDTH = 140
@@ -76,14 +75,11 @@ def _check(options: StatsOptions) -> None:
 
 
 async def _read(redis: Redis, room: str) -> Tally:
-    stream, tally, last_id = ConversationStream(redis, room), LiveTally(), "0"
-    while True:
-        entries = await stream.read(last_id, count=_PAGE)
-        for entry in entries:
+    tally = LiveTally()
+    async with aclosing(ConversationStream(redis, room).history()) as entries:
+        async for entry in entries:
             tally.feed(entry)
-        if len(entries) < _PAGE:
-            return tally.tally()
-        last_id = entries[-1].id
+    return tally.tally()
 
 
 async def _watch(redis: Redis, room: str, options: StatsOptions, out: TextIO) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from streams import keys
+from streams.conversation_stream import ConversationStream
 from streams.errors import InvalidEventError
 from streams.room_state import RoomState, after
 from swarm import tail_lines
@@ -71,7 +72,7 @@ async def _entries(options: ReplayOptions, stack: AsyncExitStack) -> AsyncGenera
         return sources.from_archive(connection, options.room)
     redis = await stack.enter_async_context(redis_of_swarm())
     await see_to_room(redis, options.room, new=False)
-    return sources.from_stream(redis, options.room)
+    return ConversationStream(redis, options.room).history()
 
 
 def _moment(text: str | None, option: str, zone: tzinfo) -> Moment | None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 ROOM = recorded_demo()[0].room
+FOREIGN = 600
+"""Entries before the record that are none of the swarm's: more than a page."""
 
 
 class Plain:
@@ -47,6 +49,8 @@ def url(real_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
         try:
             await redis.flushall()
             await rooms.register(redis, ROOM)
+            for number in range(FOREIGN):
+                await redis.xadd(keys.stream(ROOM), {"hello": "world"}, id=f"1-{number + 1}")
             for entry in recorded_demo():
                 await redis.xadd(keys.stream(ROOM), dict(encode_entry(entry)), id=entry.id)
         finally:
