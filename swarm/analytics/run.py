@@ -15,7 +15,8 @@ from streams.conversation_stream import ConversationStream
 from swarm.analytics import figures, picture, shown
 from swarm.analytics.live import LiveTally
 from swarm.errors import SettingError
-from swarm.floor_cli.calls import redis_of_swarm, see_to_room
+from swarm.floor_cli.calls import see_to_room
+from swarm.redis_connection import redis_of_swarm
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,8 @@ from streams.room_state import RoomState, after
 from swarm import tail_lines
 from swarm.analytics.archive_file import open_archive
 from swarm.errors import SettingError
-from swarm.floor_cli.calls import redis_of_swarm, see_to_room
+from swarm.floor_cli.calls import see_to_room
+from swarm.redis_connection import redis_of_swarm
 from swarm.replay import sources, view
 from swarm.replay.moments import Moment, Pace, moment
 
