@@ -23,19 +23,16 @@ LOCK_WAIT_S = 15.0
 """How long a file that another process writes to is waited for."""
 
 
-async def archive_tally(path: Path, room: str | None) -> Tally:
-    """Return the tally of an archive, of one room or of all.
+async def file_tally(path: Path, room: str | None) -> Tally:
+    """Return the tally of an archive's file, of one room or of all.
 
     Raises:
-        SettingError: DuckDB is not installed, or the file is no archive, or has nothing of that room.
+        SettingError: DuckDB is not installed, or the file is no archive.
     """
     from swarm.analytics.archived import tally_of
 
     async with open_archive(path) as connection:
-        tally = await interruptible(connection, lambda: tally_of(connection, room))
-    if not tally.events and room is not None:
-        raise SettingError("ROOM", f"the archive has nothing of {room!r}", "Leave it out for all rooms")
-    return tally
+        return await interruptible(connection, lambda: tally_of(connection, room))
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ class StatsOptions:
     """What to show, and how."""
 
     room: str | None
-    archive: Path | None = None
+    archive: str | None = None
     watch: bool = False
     as_json: bool = False
     plot: Path | None = None
@@ -50,10 +50,10 @@ async def stats(options: StatsOptions, out: TextIO) -> None:
     """
     _check(options)
     if options.archive is not None:
-        from swarm.analytics.archive_file import archive_tally
+        from swarm.analytics.archives import archive_tally, shown_archive
 
         tally = await archive_tally(options.archive, options.room)
-        await _finish(tally, options, out, archive=str(options.archive))
+        await _finish(tally, options, out, archive=shown_archive(options.archive))
         return
     room = options.room or ""
     async with redis_of_swarm() as redis:
@@ -67,7 +67,7 @@ async def stats(options: StatsOptions, out: TextIO) -> None:
 
 def _check(options: StatsOptions) -> None:
     if options.room is None and options.archive is None:
-        raise SettingError("ROOM", "missing", "Name a room, or an archive with --archive FILE")
+        raise SettingError("ROOM", "missing", "Name a room, or an archive with --archive")
     if options.watch and (options.archive is not None or options.plot is not None):
         raise SettingError("--watch", "only a live room is watched, and not drawn", "Leave it out")
     folder = options.plot.parent if options.plot is not None else None
