@@ -77,7 +77,9 @@ class _Counting:
         from swarm.analytics.archived import postgres_tally_of
         from swarm.archive.sql import SCHEMA
 
-        with psycopg.connect(self._url, connect_timeout=CONNECT_LIMIT_S) as connection:
+        with psycopg.connect(
+            self._url, connect_timeout=CONNECT_LIMIT_S, client_encoding="UTF8"
+        ) as connection:
             self._connection = connection
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             if self._given_up:

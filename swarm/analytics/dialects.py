@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Fields of `data`, and the condition under which they are read; else they are NULL."""
+
+    when: str
+    kinds: Mapping[str, str]
+    """`name` or `object.name`, each to `text` or `number`. A name stands in one of several `Fields`."""
 
 
 class Dialect(Protocol):
@@ -32,13 +42,11 @@ class Dialect(Protocol):
         """Return how many bytes a text has."""
         ...
 
-    def read(
-        self, columns: Mapping[str, str], fields: Mapping[str, str], source: str, where: str, when: str
-    ) -> str:
+    def read(self, columns: Mapping[str, str], fields: Sequence[Fields], source: str, where: str) -> str:
         """Return a query of columns (name to expression), and of fields of `data` under their own names.
 
-        `fields` are `name` or `object.name`, each with `text` or `number`. Only where `when` holds is `data`
-        read; else, and where it is not there or of another kind, a field is NULL.
+        A field that is not there, or of another kind, is NULL. `written_plainly` says that no character of
+        `data` is escaped.
         """
         ...
 
@@ -67,26 +75,35 @@ class DuckdbDialect:
         """See `Dialect`."""
         return f"strlen({text})"
 
-    def read(
-        self, columns: Mapping[str, str], fields: Mapping[str, str], source: str, where: str, when: str
-    ) -> str:
-        """See `Dialect`."""
-        shape: dict[str, str | dict[str, str]] = {}
-        for path, kind in fields.items():
-            outer, _, inner = path.partition(".")
-            column = {"text": "VARCHAR", "number": "DOUBLE"}[kind]
-            nested = shape.get(outer)
-            if inner:
-                shape[outer] = {**(nested if isinstance(nested, dict) else {}), inner: column}
-            else:
-                shape[outer] = column
-        names = ", ".join(f"d.{_quoted(path)} AS {_quoted(_last(path))}" for path in fields)
-        transformed = f"json_transform(data, '{json.dumps(shape)}')"
+    def read(self, columns: Mapping[str, str], fields: Sequence[Fields], source: str, where: str) -> str:
+        """See `Dialect`. Each shape is kept small: the transformation looks for every field in every row."""
+        made = [
+            f"CASE WHEN {each.when} THEN json_transform(data, '{json.dumps(_shape(each))}') END AS d{n}"
+            for n, each in enumerate(fields)
+        ]
+        names = [
+            f"d{n}.{_quoted(path)} AS {_quoted(_last(path))}"
+            for n, each in enumerate(fields)
+            for path in each.kinds
+        ]
         return (
-            f"SELECT {', '.join(columns)}, {names} FROM ("
-            f"SELECT {_named(columns)}, CASE WHEN {when} THEN {transformed} END AS d "
+            f"SELECT {', '.join(columns)}, written_plainly, {', '.join(names)} FROM ("
+            f"SELECT {_named(columns)}, NOT contains(data, '\\') AS written_plainly, {', '.join(made)} "
             f"FROM {source} WHERE {where}) AS transformed"
         )
+
+
+def _shape(fields: Fields) -> dict[str, str | dict[str, str]]:
+    shape: dict[str, str | dict[str, str]] = {}
+    for path, kind in fields.kinds.items():
+        outer, _, inner = path.partition(".")
+        column = {"text": "VARCHAR", "number": "DOUBLE"}[kind]
+        nested = shape.get(outer)
+        if inner:
+            shape[outer] = {**(nested if isinstance(nested, dict) else {}), inner: column}
+        else:
+            shape[outer] = column
+    return shape
 
 
 _FINITE = r"'^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]{1,4})?\s*$'"
@@ -119,15 +136,14 @@ class PostgresDialect:
         """See `Dialect`."""
         return f"octet_length({text})"
 
-    def read(
-        self, columns: Mapping[str, str], fields: Mapping[str, str], source: str, where: str, when: str
-    ) -> str:
+    def read(self, columns: Mapping[str, str], fields: Sequence[Fields], source: str, where: str) -> str:
         """See `Dialect`. A cast that fails would end the query: what is no number is not cast."""
-        tops = dict.fromkeys(path.split(".")[0] for path in fields)
-        nested = {path.split(".")[0] for path in fields if "." in path}
+        kinds = {path: kind for each in fields for path, kind in each.kinds.items()}
+        nested = {path.split(".")[0] for path in kinds if "." in path}
+        tops = dict.fromkeys(path.split(".")[0] for path in kinds)
         shape = ", ".join(f'"{name}" {"json" if name in nested else "text"}' for name in tops)
         names: list[str] = []
-        for path, kind in fields.items():
+        for path, kind in kinds.items():
             outer, _, inner = path.partition(".")
             value = f"d.\"{outer}\"->>'{inner}'" if inner else f'd."{outer}"'
             names.append(f"{_number(f'({value})') if kind == 'number' else value} AS {_quoted(_last(path))}")
@@ -136,8 +152,10 @@ class PostgresDialect:
             r"CASE WHEN position('\u0000' IN data::text) > 0 "
             r"THEN replace(data::text, '\u0000', '\ufffd')::json ELSE data END"
         )
+        when = " OR ".join(f"({each.when})" for each in fields)
         return (
-            f"SELECT {_named(columns)}, {', '.join(names)} FROM {source} "
+            f"SELECT {_named(columns)}, position('\\' IN data::text) = 0 AS written_plainly, "
+            f"{', '.join(names)} FROM {source} "
             f"LEFT JOIN LATERAL json_to_record(CASE WHEN {when} THEN {plain} END) AS d({shape}) ON true "
             f"WHERE {where}"
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from streams.codec import MODELS
 from streams.events import SCHEMA_VERSION
 from swarm.analytics.bins import bin_of_sql, whole_ms_sql
+from swarm.analytics.dialects import Fields
 from swarm.analytics.live import WORD
 from swarm.analytics.speeches import LONGEST_SPEECH_MS
 
@@ -34,28 +35,44 @@ _COUNTED = (
     "UTTERANCE",
     "TRANSCRIPT",
 )
-_COUNTED_FIELDS = {
-    "participant": "text",
-    "on_behalf_of": "text",
-    "participant_kind": "text",
-    "granted_to_audio_ms": "number",
-    "held_ms": "number",
-    "waited_ms": "number",
-    "position": "number",
-    "reason": "text",
-    "interrupted": "text",
-    "interruptor": "text",
-    "by": "text",
-    "speaker": "text",
-    "latency.onset_to_detector_ms": "number",
-    "latency.detector_to_gate_ms": "number",
-    "generated_text": "text",
-    "heard_text": "text",
-    "heard_ms": "number",
-    "generated_ms": "number",
-    "text": "text",
-    "final": "text",
-}
+_TIMED = (
+    "FLOOR_GRANTED",
+    "FLOOR_TAKEN",
+    "FLOOR_RELEASED",
+    "FLOOR_REVOKED",
+    "FLOOR_EXPIRED",
+    "INTERRUPTION",
+)
+_ENDS = "'FLOOR_RELEASED', 'FLOOR_REVOKED', 'FLOOR_EXPIRED'"
+_PAIRED = "'INTERRUPTION', 'FALSE_INTERRUPTION', 'BACKCHANNEL'"
+_COUNTED_FIELDS = (
+    Fields(
+        f"sort IN ({_ENDS}, 'FALSE_INTERRUPTION', 'BACKCHANNEL')", {"held_ms": "number", "reason": "text"}
+    ),
+    Fields(
+        "sort IN ('FLOOR_REQUESTED', 'FLOOR_GRANTED')",
+        {"on_behalf_of": "text", "waited_ms": "number", "position": "number"},
+    ),
+    Fields(
+        "sort IN ('FLOOR_TAKEN', 'PARTICIPANT_JOINED')",
+        {"granted_to_audio_ms": "number", "participant_kind": "text"},
+    ),
+    Fields(
+        "sort = 'INTERRUPTION'",
+        {"latency.onset_to_detector_ms": "number", "latency.detector_to_gate_ms": "number"},
+    ),
+    Fields(
+        "sort = 'UTTERANCE'",
+        {
+            "generated_text": "text",
+            "heard_text": "text",
+            "heard_ms": "number",
+            "generated_ms": "number",
+            "interrupted": "text",
+        },
+    ),
+    Fields("sort = 'TRANSCRIPT'", {"text": "text", "final": "text"}),
+)
 _MARKS = (
     "SPEECH_STARTED",
     "SPEECH_ENDED",
@@ -65,14 +82,12 @@ _MARKS = (
     "INTERRUPTION",
     "UTTERANCE",
 )
-_MARKS_COLUMNS = ("seq", "at_ms", "occurred_ms", "token", "sort")
-_MARKS_FIELDS = {
-    "participant": "text",
-    "speech_id": "text",
-    "duration_ms": "number",
-    "due_ms": "number",
-    "participant_kind": "text",
-}
+_MARKS_COLUMNS = ("seq", "at_ms", "occurred_ms", "token", "sort", "participant")
+_MARKS_FIELDS = (
+    Fields("sort IN ('SPEECH_STARTED', 'SPEECH_ENDED')", {"speech_id": "text", "duration_ms": "number"}),
+    Fields("sort = 'FLOOR_TAKEN'", {"participant_kind": "text"}),
+    Fields("sort = 'FLOOR_EXPIRED'", {"due_ms": "number"}),
+)
 
 SPOKEN = """
 SELECT who, count(*), CAST(sum(to_ms - from_ms) AS BIGINT), count(*) FILTER (WHERE is_person)
@@ -138,74 +153,69 @@ def forgotten(events: str) -> str:
 
 
 def counts(dialect: Dialect, events: str) -> str:
-    """Return the query of events by type and who did it to whom, and by type and bin of their duration.
-
-    `flag` is a type's own.
-    """
-    read = dialect.read(
-        {"sort": "sort"},
-        _COUNTED_FIELDS,
-        f"{events} JOIN {_known(dialect, _COUNTED)} USING (type, kind)",
-        f"v <= {SCHEMA_VERSION}",
-        "true",
-    )
+    """Return the query of events by type and who did it to whom; `flag` is a type's own."""
     return f"""
-WITH read AS (
+WITH {_measured(dialect, events, _COUNTED)}
+SELECT CAST(sort AS VARCHAR), who, whom, flag, count(*), CAST(sum(ms) AS BIGINT),
+  CAST(sum(generated_ms) AS BIGINT), CAST(sum(words) AS BIGINT), CAST(sum(words_heard) AS BIGINT)
+FROM measured WHERE sort <> 'TRANSCRIPT' OR flag GROUP BY sort, who, whom, flag
+"""
+
+
+def durations(dialect: Dialect, events: str) -> str:
+    """Return the query of events by type and bin of their duration.
+
+    Apart from `counts`, and over few types: a histogram for each participant would be many times as large.
+    """
+    return f"""
+WITH {_measured(dialect, events, _TIMED)}
+SELECT CAST(sort AS VARCHAR), bin, count(*), CAST(sum(ms) AS BIGINT)
+FROM (SELECT sort, ms, {bin_of_sql("ms")} AS bin FROM measured WHERE flag OR sort IN ({_ENDS})) AS timed
+GROUP BY sort, bin
+"""
+
+
+def _measured(dialect: Dialect, events: str, types: tuple[str, ...]) -> str:
+    read = dialect.read(
+        {"sort": "sort", "participant": "participant", "other": "other"},
+        _COUNTED_FIELDS,
+        f"{events} JOIN {_known(dialect, types)} USING (type, kind)",
+        f"v <= {SCHEMA_VERSION}",
+    )
+    return f"""read AS (
   {read}
 ), told AS (
-  SELECT sort,
+  SELECT sort, written_plainly,
     CASE
       WHEN sort = 'FLOOR_REQUESTED' THEN coalesce(nullif(on_behalf_of, ''), participant)
-      WHEN sort = 'INTERRUPTION' THEN interruptor
-      WHEN sort IN ('FALSE_INTERRUPTION', 'BACKCHANNEL') THEN "by"
+      WHEN sort IN ({_PAIRED}) THEN other
       ELSE participant END AS who,
+    CASE WHEN sort IN ({_PAIRED}) THEN participant END AS whom,
     CASE
-      WHEN sort = 'INTERRUPTION' THEN interrupted
-      WHEN sort IN ('FALSE_INTERRUPTION', 'BACKCHANNEL') THEN speaker END AS whom,
-    CASE sort
-      WHEN 'FLOOR_GRANTED' THEN "position" IS NOT NULL
-      WHEN 'FLOOR_TAKEN' THEN granted_to_audio_ms IS NOT NULL
-      WHEN 'FLOOR_EXPIRED' THEN reason = 'take_up'
-      WHEN 'INTERRUPTION' THEN onset_to_detector_ms IS NOT NULL
-      WHEN 'PARTICIPANT_JOINED' THEN participant_kind = 'person'
-      WHEN 'UTTERANCE' THEN {_true("interrupted")}
-      WHEN 'TRANSCRIPT' THEN {_true("final")}
+      WHEN sort = 'FLOOR_GRANTED' THEN "position" IS NOT NULL
+      WHEN sort = 'FLOOR_TAKEN' THEN granted_to_audio_ms IS NOT NULL
+      WHEN sort = 'FLOOR_EXPIRED' THEN reason = 'take_up'
+      WHEN sort = 'INTERRUPTION' THEN onset_to_detector_ms IS NOT NULL
+      WHEN sort = 'PARTICIPANT_JOINED' THEN participant_kind = 'person'
+      WHEN sort = 'UTTERANCE' THEN {_true("interrupted")}
+      WHEN sort = 'TRANSCRIPT' THEN {_true("final")}
       ELSE false END AS flag,
-    CASE sort
-      WHEN 'FLOOR_GRANTED' THEN waited_ms
-      WHEN 'FLOOR_TAKEN' THEN granted_to_audio_ms
-      WHEN 'INTERRUPTION' THEN onset_to_detector_ms + coalesce(detector_to_gate_ms, 0.0)
-      WHEN 'UTTERANCE' THEN heard_ms
-      WHEN 'TRANSCRIPT' THEN 0.0
-      ELSE held_ms END AS lasted_ms,
-    CASE sort WHEN 'UTTERANCE' THEN generated_ms END AS sounded_ms,
     CASE
-      WHEN sort = 'UTTERANCE' THEN generated_text
-      WHEN sort = 'TRANSCRIPT' AND {_true("final")} THEN "text" END AS said,
-    CASE sort WHEN 'UTTERANCE' THEN heard_text END AS heard
+      WHEN sort = 'FLOOR_GRANTED' THEN waited_ms
+      WHEN sort = 'FLOOR_TAKEN' THEN granted_to_audio_ms
+      WHEN sort = 'INTERRUPTION' THEN onset_to_detector_ms + coalesce(detector_to_gate_ms, 0.0)
+      WHEN sort = 'UTTERANCE' THEN heard_ms
+      ELSE held_ms END AS lasted_ms,
+    generated_ms AS sounded_ms,
+    CASE WHEN sort = 'UTTERANCE' THEN generated_text WHEN sort = 'TRANSCRIPT' THEN "text" END AS said,
+    heard_text AS heard
   FROM read
 ), measured AS (
   SELECT sort, who, whom, flag, {whole_ms_sql("lasted_ms")} AS ms,
     {whole_ms_sql("sounded_ms")} AS generated_ms,
     {_words(dialect, "said")} AS words, {_words(dialect, "heard")} AS words_heard
   FROM told
-), timed AS (
-  SELECT *,
-    CASE WHEN sort IN ('FLOOR_RELEASED', 'FLOOR_REVOKED', 'FLOOR_EXPIRED')
-           OR (flag AND sort IN ('FLOOR_GRANTED', 'FLOOR_TAKEN', 'INTERRUPTION'))
-         THEN ms END AS timed_ms
-  FROM measured
-), counted AS (
-  SELECT sort, who, whom, flag, timed_ms, grouping(timed_ms) = 1 AS by_who, count(*) AS n, sum(ms) AS ms,
-    sum(generated_ms) AS generated_ms, sum(words) AS words, sum(words_heard) AS words_heard
-  FROM timed GROUP BY GROUPING SETS ((sort, flag, who, whom), (sort, flag, timed_ms))
-)
-SELECT CAST(sort AS VARCHAR), who, whom, flag,
-  CASE WHEN timed_ms IS NOT NULL THEN {bin_of_sql("timed_ms")} END, by_who,
-  CAST(sum(n) AS BIGINT), CAST(sum(ms) AS BIGINT), CAST(sum(generated_ms) AS BIGINT),
-  CAST(sum(words) AS BIGINT), CAST(sum(words_heard) AS BIGINT)
-FROM counted GROUP BY 1, 2, 3, 4, 5, 6
-"""
+)"""
 
 
 def speeches(dialect: Dialect, events: str) -> str:
@@ -220,7 +230,6 @@ def speeches(dialect: Dialect, events: str) -> str:
         _MARKS_FIELDS,
         f"{events} JOIN {_known(dialect, _MARKS)} USING (type, kind)",
         f"v <= {SCHEMA_VERSION} AND (token IS NOT NULL OR sort IN ('SPEECH_STARTED', 'SPEECH_ENDED'))",
-        "sort NOT IN ('FLOOR_RELEASED', 'INTERRUPTION', 'UTTERANCE')",
     )
     longest_ms = "1000000000000000"
     return f"""
@@ -269,8 +278,8 @@ def _true(field: str) -> str:
 
 def _words(dialect: Dialect, text: str) -> str:
     """Return the number of words. The expression counts exactly, and is slow: plain text needs none."""
-    parts = ("'  '", *(f"chr({n})" for n in range(9, 14)))
-    odd = " OR ".join(dialect.contains(text, part) for part in parts)
+    white = " OR ".join(dialect.contains(text, f"chr({n})") for n in range(9, 14))
+    odd = f"{dialect.contains(text, repr('  '))} OR (NOT written_plainly AND ({white}))"
     unspaced = dialect.size(f"replace({text}, ' ', '')")
     words_as_x = f"regexp_replace({text}, '{WORD}', 'x', 'g')"
     return (
