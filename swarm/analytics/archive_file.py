@@ -6,7 +6,6 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from streams.connection import backoff_s
 from swarm.errors import SettingError
 
 if TYPE_CHECKING:
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from swarm.analytics.tally import Tally
 
 T = TypeVar("T")
-
-LOCK_WAIT_S = 15.0
-"""How long a file that another process writes to is waited for."""
 
 
 async def file_tally(path: Path, room: str | None) -> Tally:
@@ -69,22 +65,16 @@ def _see_to(path: Path) -> None:
 async def _opened(path: Path) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    delays = backoff_s()
+    from swarm.archive.file_lock import LOCK_WAIT_S, once_unlocked
+
+    async def connected() -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(str(path), read_only=True)
+
     try:
-        async with asyncio.timeout(LOCK_WAIT_S):
-            while True:
-                try:
-                    return duckdb.connect(str(path), read_only=True)
-                except duckdb.IOException as error:
-                    if "lock" not in str(error):
-                        raise
-                await asyncio.sleep(next(delays))
+        return await once_unlocked(connected)
     except TimeoutError as error:
-        raise SettingError(
-            "--archive",
-            f"another process has {str(path)!r} open for more than {LOCK_WAIT_S:.0f} s",
-            "Try again when it is done",
-        ) from error
+        reason = f"another process has {str(path)!r} open for more than {LOCK_WAIT_S:.0f} s"
+        raise SettingError("--archive", reason, "Try again when it is done") from error
 
 
 async def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
