@@ -97,8 +97,6 @@ class _Archive:
         self._count_sessions()
         for row in self._ask(queries.counts(self._dialect, self._events)):
             self._take_counts(*row)
-        for event_type, number, count, ms in self._ask(queries.durations(self._dialect, self._events)):
-            self._add(_DURATIONS[event_type], number, count, ms)
         self._ask(queries.speeches(self._dialect, self._events))
         for who, count, spoken_ms, as_person in self._ask_it(queries.SPOKEN, {}):
             self._tally.count(who, "speeches", count)
@@ -150,12 +148,18 @@ class _Archive:
         who: str | None,
         whom: str | None,
         flag: bool,
+        number: int | None,
+        by_who: bool,
         count: int,
         ms: int,
         generated_ms: int,
         words: int,
         words_heard: int,
     ) -> None:
+        if not by_who:
+            if number is not None:
+                self._add(_DURATIONS[event_type], number, count, ms)
+            return
         if who is None:
             return
         tally = self._tally

@@ -38,6 +38,10 @@ class Dialect(Protocol):
         """Return whether a text contains another."""
         ...
 
+    def ends_with(self, text: str, part: str) -> str:
+        """Return whether a text ends with a character."""
+        ...
+
     def size(self, text: str) -> str:
         """Return how many bytes a text has."""
         ...
@@ -70,6 +74,10 @@ class DuckdbDialect:
     def contains(self, text: str, part: str) -> str:
         """See `Dialect`."""
         return f"contains({text}, {part})"
+
+    def ends_with(self, text: str, part: str) -> str:
+        """See `Dialect`."""
+        return f"ends_with({text}, {part})"
 
     def size(self, text: str) -> str:
         """See `Dialect`."""
@@ -131,6 +139,10 @@ class PostgresDialect:
     def contains(self, text: str, part: str) -> str:
         """See `Dialect`."""
         return f"strpos({text}, {part}) > 0"
+
+    def ends_with(self, text: str, part: str) -> str:
+        """See `Dialect`."""
+        return f"right({text}, 1) = {part}"
 
     def size(self, text: str) -> str:
         """See `Dialect`."""

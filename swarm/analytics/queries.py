@@ -35,14 +35,6 @@ _COUNTED = (
     "UTTERANCE",
     "TRANSCRIPT",
 )
-_TIMED = (
-    "FLOOR_GRANTED",
-    "FLOOR_TAKEN",
-    "FLOOR_RELEASED",
-    "FLOOR_REVOKED",
-    "FLOOR_EXPIRED",
-    "INTERRUPTION",
-)
 _ENDS = "'FLOOR_RELEASED', 'FLOOR_REVOKED', 'FLOOR_EXPIRED'"
 _PAIRED = "'INTERRUPTION', 'FALSE_INTERRUPTION', 'BACKCHANNEL'"
 _COUNTED_FIELDS = (
@@ -153,36 +145,18 @@ def forgotten(events: str) -> str:
 
 
 def counts(dialect: Dialect, events: str) -> str:
-    """Return the query of events by type and who did it to whom; `flag` is a type's own."""
-    return f"""
-WITH {_measured(dialect, events, _COUNTED)}
-SELECT CAST(sort AS VARCHAR), who, whom, flag, count(*), CAST(sum(ms) AS BIGINT),
-  CAST(sum(generated_ms) AS BIGINT), CAST(sum(words) AS BIGINT), CAST(sum(words_heard) AS BIGINT)
-FROM measured WHERE sort <> 'TRANSCRIPT' OR flag GROUP BY sort, who, whom, flag
-"""
+    """Return the query of events by type and who did it to whom, and by type and bin of their duration.
 
-
-def durations(dialect: Dialect, events: str) -> str:
-    """Return the query of events by type and bin of their duration.
-
-    Apart from `counts`, and over few types: a histogram for each participant would be many times as large.
+    `flag` is a type's own.
     """
-    return f"""
-WITH {_measured(dialect, events, _TIMED)}
-SELECT CAST(sort AS VARCHAR), bin, count(*), CAST(sum(ms) AS BIGINT)
-FROM (SELECT sort, ms, {bin_of_sql("ms")} AS bin FROM measured WHERE flag OR sort IN ({_ENDS})) AS timed
-GROUP BY sort, bin
-"""
-
-
-def _measured(dialect: Dialect, events: str, types: tuple[str, ...]) -> str:
     read = dialect.read(
         {"sort": "sort", "participant": "participant", "other": "other"},
         _COUNTED_FIELDS,
-        f"{events} JOIN {_known(dialect, types)} USING (type, kind)",
+        f"{events} JOIN {_known(dialect, _COUNTED)} USING (type, kind)",
         f"v <= {SCHEMA_VERSION}",
     )
-    return f"""read AS (
+    return f"""
+WITH read AS (
   {read}
 ), told AS (
   SELECT sort, written_plainly,
@@ -209,13 +183,28 @@ def _measured(dialect: Dialect, events: str, types: tuple[str, ...]) -> str:
     generated_ms AS sounded_ms,
     CASE WHEN sort = 'UTTERANCE' THEN generated_text WHEN sort = 'TRANSCRIPT' THEN "text" END AS said,
     heard_text AS heard
-  FROM read
+  FROM read WHERE sort <> 'TRANSCRIPT' OR {_true("final")}
 ), measured AS (
   SELECT sort, who, whom, flag, {whole_ms_sql("lasted_ms")} AS ms,
     {whole_ms_sql("sounded_ms")} AS generated_ms,
     {_words(dialect, "said")} AS words, {_words(dialect, "heard")} AS words_heard
   FROM told
-)"""
+), timed AS (
+  SELECT *,
+    CASE WHEN sort IN ({_ENDS}) OR (flag AND sort IN ('FLOOR_GRANTED', 'FLOOR_TAKEN', 'INTERRUPTION'))
+         THEN ms END AS timed_ms
+  FROM measured
+), counted AS (
+  SELECT sort, who, whom, flag, timed_ms, grouping(timed_ms) = 1 AS by_who, count(*) AS n, sum(ms) AS ms,
+    sum(generated_ms) AS generated_ms, sum(words) AS words, sum(words_heard) AS words_heard
+  FROM timed GROUP BY GROUPING SETS ((sort, flag, who, whom), (sort, flag, timed_ms))
+)
+SELECT CAST(sort AS VARCHAR), who, whom, flag,
+  CASE WHEN timed_ms IS NOT NULL THEN {bin_of_sql("timed_ms")} END, by_who,
+  CAST(sum(n) AS BIGINT), CAST(sum(ms) AS BIGINT), CAST(sum(generated_ms) AS BIGINT),
+  CAST(sum(words) AS BIGINT), CAST(sum(words_heard) AS BIGINT)
+FROM counted GROUP BY 1, 2, 3, 4, 5, 6
+"""
 
 
 def speeches(dialect: Dialect, events: str) -> str:
@@ -285,7 +274,6 @@ def _words(dialect: Dialect, text: str) -> str:
     return (
         f"(CASE WHEN {text} IS NULL OR {text} = '' THEN 0 "
         f"WHEN {odd} THEN length(regexp_replace({words_as_x}, '[^x]', '', 'g')) "
-        f"ELSE {dialect.size(text)} - {unspaced} + 1 "
-        f"- CASE WHEN left({text}, 1) = ' ' THEN 1 ELSE 0 END "
-        f"- CASE WHEN right({text}, 1) = ' ' THEN 1 ELSE 0 END END)"
+        f"ELSE {dialect.size(text)} - {unspaced} + 1 - CAST(starts_with({text}, ' ') AS INTEGER) "
+        f"- CAST({dialect.ends_with(text, repr(' '))} AS INTEGER) END)"
     )
