@@ -145,6 +145,10 @@ function commands.tick()
   return {'unchanged', 'tick'}
 end
 
+-- The settings that a floor begins with are told where a session is open: to look at a floor opens none.
+if begins_with and in_session() then
+  emit('SETTINGS_CHANGED', {by = source, settings = begins_with})
+end
 -- A chair's choice decides who follows a holder whose time ran out just now: it serves by itself.
 settle(ARGV[1] ~= 'grant_to')
 local outcome = commands[ARGV[1]]()

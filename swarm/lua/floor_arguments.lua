@@ -171,13 +171,16 @@ for name, check in pairs(shape) do
     return reply(nil, 'invalid', name)
   end
 end
+local begins_with = nil
 if not f.lease_ms then
   local understood, settings = pcall(cjson.decode, ARGV[5])
   if not understood or not is_settings(settings) then
     return reply(nil, 'invalid', 'settings')
   end
+  begins_with = {}
   for name in pairs(bounds()) do
     set(name, settings[name])
+    begins_with[name] = settings[name]
   end
   set('token', '0')
   set('holder', '')
