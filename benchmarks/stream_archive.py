@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - JSON in SQL is clearer in one piece
-"""An archive of any size for `stats.py`: turns of twenty events, as the demo's are, made by DuckDB itself."""
+"""An archive of any size for `stream.py`: turns of twenty events, as the demo's are, made by DuckDB itself."""
 
 from __future__ import annotations
 
@@ -111,6 +111,7 @@ def make(path: Path, events: int) -> None:
     import duckdb
 
     with duckdb.connect(str(path), config={"memory_limit": "1GB"}) as connection:
+        connection.execute("SET enable_progress_bar = false")
         for migration in sql.migrations("duckdb"):
             connection.execute(migration.statements)
         for first in range(0, events, _BATCH):
