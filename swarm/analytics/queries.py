@@ -74,7 +74,7 @@ _MARKS = (
     "INTERRUPTION",
     "UTTERANCE",
 )
-_MARKS_COLUMNS = ("seq", "at_ms", "occurred_ms", "token", "sort", "participant")
+_MARKS_COLUMNS = ("seq", "at_ms", "occurred_ms", "token", "sort")
 _MARKS_FIELDS = (
     Fields("sort IN ('SPEECH_STARTED', 'SPEECH_ENDED')", {"speech_id": "text", "duration_ms": "number"}),
     Fields("sort = 'FLOOR_TAKEN'", {"participant_kind": "text"}),
@@ -150,7 +150,7 @@ def counts(dialect: Dialect, events: str) -> str:
     `flag` is a type's own.
     """
     read = dialect.read(
-        {"sort": "sort", "participant": "participant", "other": "other"},
+        {"sort": "sort", **{name: f"coalesce({name}, '')" for name in ("participant", "other")}},
         _COUNTED_FIELDS,
         f"{events} JOIN {_known(dialect, _COUNTED)} USING (type, kind)",
         f"v <= {SCHEMA_VERSION}",
@@ -215,7 +215,11 @@ def speeches(dialect: Dialect, events: str) -> str:
     in 100 million.
     """
     read = dialect.read(
-        {"place": dialect.hashed("room", "session"), **{name: name for name in _MARKS_COLUMNS}},
+        {
+            "place": dialect.hashed("room", "session"),
+            "participant": "coalesce(participant, '')",
+            **{name: name for name in _MARKS_COLUMNS},
+        },
         _MARKS_FIELDS,
         f"{events} JOIN {_known(dialect, _MARKS)} USING (type, kind)",
         f"v <= {SCHEMA_VERSION} AND (token IS NOT NULL OR sort IN ('SPEECH_STARTED', 'SPEECH_ENDED'))",

@@ -184,8 +184,11 @@ def write_rows(connection: duckdb.DuckDBPyConnection, made: list[tuple[Any, ...]
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     for migration in sql.migrations("duckdb"):
         connection.execute(migration.statements)
-    if made:
-        connection.executemany(f"INSERT INTO events VALUES ({', '.join('?' for _ in COLUMNS)})", made)
+    shape = json.dumps([sql.column_types(postgres=False)])
+    told = json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in made])
+    connection.execute(
+        f"INSERT INTO events SELECT unnest(from_json($rows, '{shape}'), recursive := true)", {"rows": told}
+    )
 
 
 def rows(entries: list[Recorded]) -> list[tuple[Any, ...]]:

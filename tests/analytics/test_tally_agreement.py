@@ -98,6 +98,7 @@ def same(one: Tally, other: Tally) -> None:
                 assert one.durations[name].percentile_ms(share) == other.durations[name].percentile_ms(share)
 
 
+@pytest.mark.timeout(180)
 @settings(
     max_examples=80,
     deadline=None,
