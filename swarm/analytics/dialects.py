@@ -38,6 +38,10 @@ class Dialect(Protocol):
         """Return whether a text contains another."""
         ...
 
+    def plain(self, text: str) -> str:
+        """Return a text of `data` without the character NUL."""
+        ...
+
     def ends_with(self, text: str, part: str) -> str:
         """Return whether a text ends with a character."""
         ...
@@ -74,6 +78,10 @@ class DuckdbDialect:
     def contains(self, text: str, part: str) -> str:
         """See `Dialect`."""
         return f"contains({text}, {part})"
+
+    def plain(self, text: str) -> str:
+        """See `Dialect`."""
+        return f"replace({text}, chr(0), '\ufffd')"
 
     def ends_with(self, text: str, part: str) -> str:
         """See `Dialect`."""
@@ -139,6 +147,10 @@ class PostgresDialect:
     def contains(self, text: str, part: str) -> str:
         """See `Dialect`."""
         return f"strpos({text}, {part}) > 0"
+
+    def plain(self, text: str) -> str:
+        """See `Dialect`. `read` gives it so."""
+        return text
 
     def ends_with(self, text: str, part: str) -> str:
         """See `Dialect`."""

@@ -161,7 +161,7 @@ WITH read AS (
 ), told AS (
   SELECT sort, written_plainly,
     CASE
-      WHEN sort = 'FLOOR_REQUESTED' THEN coalesce(nullif(on_behalf_of, ''), participant)
+      WHEN sort = 'FLOOR_REQUESTED' THEN coalesce(nullif({dialect.plain("on_behalf_of")}, ''), participant)
       WHEN sort IN ({_PAIRED}) THEN other
       ELSE participant END AS who,
     CASE WHEN sort IN ({_PAIRED}) THEN participant END AS whom,

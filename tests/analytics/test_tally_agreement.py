@@ -132,6 +132,25 @@ def test_one_room_is_told_from_the_others(database: InDuckdb | InPostgres) -> No
     assert database.tally("nowhere").events == 0
 
 
+def test_odd_names_are_the_same_everywhere(database: InDuckdb | InPostgres) -> None:
+    entries = told(
+        [
+            (
+                ev.FloorRequested(participant=who, priority=2, request_id="r", on_behalf_of=behalf),
+                1,
+                10,
+                0,
+                None,
+                1,
+            )
+            for who, behalf in (("", None), ("a\0b", None), ("ada", "\0"), ("", "b\ufffd"))
+        ]
+        + [(ev.Backchannel(speaker="", by="\0", utterance_id="u", held_ms=1.0), 1, 10, 0, None, 1)]
+    )
+    database.write(entries)
+    same(live(entries), database.tally())
+
+
 def test_the_order_of_the_rows_does_not_matter(database: InDuckdb | InPostgres) -> None:
     entries = recorded_demo()
     database.write(entries[::-1])
