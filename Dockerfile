@@ -17,7 +17,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv build --wheel --out-dir /dist
 
 FROM python:3.11-slim
-RUN useradd --uid 10001 --create-home swarm
+RUN useradd --uid 10001 --create-home swarm && install -d -o swarm -g swarm /home/swarm/archive
 COPY --from=packages /opt/swarm /opt/swarm
 RUN --mount=type=bind,from=packages,source=/usr/local/bin/uv,target=/usr/local/bin/uv \
     --mount=type=bind,from=wheel,source=/dist,target=/dist \

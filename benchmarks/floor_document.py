@@ -1,4 +1,4 @@
-"""The figures of floor.py as a part of a document: between two marks, so that the rest of it stays."""
+"""Figures as a part of a document: between two marks, so that the rest of it stays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
     from report import Figure
 
-BEGINS, ENDS = "<!-- floor: written by benchmarks/floor.py -->", "<!-- floor: end -->"
+
+def marks(name: str) -> tuple[str, str]:
+    """Return the marks between which the benchmark `name` writes."""
+    return f"<!-- {name}: written by benchmarks/{name}.py -->", f"<!-- {name}: end -->"
+
+
+BEGINS, ENDS = marks("floor")
 
 
 def tables(figures: Sequence[Figure], environment: Mapping[str, Any]) -> str:
@@ -39,18 +45,19 @@ def tables(figures: Sequence[Figure], environment: Mapping[str, Any]) -> str:
     return "\n".join((where, "", *rows))
 
 
-def write(path: str, text: str) -> None:
-    """Put `text` between the marks of the document.
+def write(path: str, text: str, name: str = "floor") -> None:
+    """Put `text` between the marks of the benchmark `name` in the document.
 
     Raises:
         ValueError: the document has no such marks.
     """
     document = Path(path)
-    before, begins, rest = document.read_text(encoding="utf-8").partition(BEGINS)
-    _, ends, after = rest.partition(ENDS)
+    first, last = marks(name)
+    before, begins, rest = document.read_text(encoding="utf-8").partition(first)
+    _, ends, after = rest.partition(last)
     if not begins or not ends:
-        raise ValueError(f"{path} has no {BEGINS} with {ENDS} after it")
-    document.write_text(f"{before}{BEGINS}\n{text}\n{ENDS}{after}", encoding="utf-8")
+        raise ValueError(f"{path} has no {first} with {last} after it")
+    document.write_text(f"{before}{first}\n{text}\n{last}{after}", encoding="utf-8")
 
 
 def _text(value: float | None) -> str:

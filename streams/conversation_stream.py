@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from streams import keys, rooms, scripts
 from streams.clock import ServerClock
-from streams.codec import decode_entry, encode_event
+from streams.codec import encode_event
 from streams.connection import TIMEOUT_S, redis_client, retries_by_itself, server_time_ms
+from streams.entry_pages import entry_pages
 from streams.errors import InvalidEventError, StreamError, StreamUnavailableError
 from streams.events import Event, Recorded, RoomClosed
 from streams.gap_check import log_missed
 from streams.group_consumer import Consumer
-from streams.intake import log_invalid
-from streams.kept_connections import shared_connections
+from streams.intake import decoded, log_invalid
 from streams.publish_call import PUBLISH_ARGUMENTS, PublishCall, publish_keys, written
 from streams.script_call import ScriptCall
 from streams.selection import Selection, after_ms
@@ -26,8 +27,7 @@ from streams.subscription import Subscription
 from streams.tracing import publishing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
-    from types import TracebackType
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 
     from redis.asyncio import Redis
 
@@ -59,10 +59,9 @@ class ConversationStream:
         self._monotonic = clock
         self._server_clock = server_clock or ServerClock(clock)
         publish = scripts.load("streams", "publish.lua")
-        fixed = publish_keys(room)
-        self._publish = redis.register_script(publish)
-        self._append = ScriptCall(redis, publish, fixed, arguments=PUBLISH_ARGUMENTS)
-        self._append_once = ScriptCall(redis, publish, fixed, more_keys=1, arguments=PUBLISH_ARGUMENTS)
+        self._append = ScriptCall(
+            redis, publish, publish_keys(room), more_keys=1, arguments=PUBLISH_ARGUMENTS
+        )
         self._close = redis.register_script(scripts.load("streams", "close_room.lua"))
         self._seen_session: str | None = None
         self._owns_redis = False
@@ -82,12 +81,7 @@ class ConversationStream:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -162,7 +156,7 @@ class ConversationStream:
         if self._seen_session is None:
             await self._answer(rooms.register(self._redis, self._room))
         sent_s = self._monotonic()
-        replies = await self._answer(self._run(calls))
+        replies = await self._answer(self._append.together([call.args(self._session) for call in calls]))
         received_s = self._monotonic()
         outcomes: list[Recorded | StreamError] = []
         for call, reply in zip(calls, replies, strict=True):
@@ -175,34 +169,6 @@ class ConversationStream:
                 self._server_clock.observe(now_us / 1000, sent_s, received_s)
                 await self._note_session(recorded.session)
         return outcomes
-
-    async def _run(self, calls: Sequence[PublishCall]) -> list[Any]:
-        if len(calls) == 1:
-            script, args = self._called(calls[0])
-            return [await script(*args)]
-        try:
-            return await self._run_batch(calls)
-        except NoScriptError:
-            await cast("Any", self._redis).script_load(self._publish.script)
-            return await self._run_batch(calls)
-
-    async def _run_batch(self, calls: Sequence[PublishCall]) -> list[Any]:
-        # A transaction: where the server has forgotten the script, none of the calls is made.
-        kept = shared_connections(self._redis)
-        if kept is not None:
-            commands = [script.command(args) for script, args in map(self._called, calls)]
-            return await kept.transaction(commands)
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for call in calls:
-                keys_, args = call.keys(), call.args(self._session)
-                cast("Any", pipe).evalsha(self._publish.sha, len(keys_), *keys_, *args)
-            return await pipe.execute()
-
-    def _called(self, call: PublishCall) -> tuple[ScriptCall, list[str]]:
-        args = call.args(self._session)
-        if call.request_id is None:
-            return self._append, args
-        return self._append_once, [keys.request(self._room, call.request_id), *args]
 
     async def close_room(self, *, source: str, reason: str = "") -> Recorded | None:
         """Write ROOM_CLOSED as the session's last event; None where no session was open.
@@ -235,19 +201,35 @@ class ConversationStream:
     ) -> list[Recorded]:
         """Return the entries after `from_id` (exclusive), oldest first, at most `count`.
 
-        An entry that breaks the schema is left out and handed to `on_invalid`, or logged.
+        An entry that breaks the schema is left out and handed to `on_invalid`, or logged: a list shorter
+        than `count` need not be the end. `history` gives all.
 
         Raises:
             StreamUnavailableError: no answer in time, or refused.
         """
         request = cast("Any", self._redis.xrange(keys.stream(self._room), min=f"({from_id}", count=count))
-        events: list[Recorded] = []
-        for entry_id, fields in cast("list[tuple[Any, Any]]", await self._answer(request)):
-            try:
-                events.append(decode_entry(entry_id, fields))
-            except InvalidEventError as error:
-                (on_invalid or log_invalid)(error)
-        return events
+        return decoded(self._room, await self._answer(request), on_invalid or log_invalid)
+
+    async def history(
+        self, from_id: str = "0", *, on_invalid: Callable[[InvalidEventError], None] | None = None
+    ) -> AsyncGenerator[Recorded]:
+        """Yield what is there when this begins, after `from_id` (exclusive), oldest first.
+
+        An entry that breaks the schema is left out and handed to `on_invalid`, or logged.
+
+        Raises:
+            StreamUnavailableError: no answer in time, or refused.
+        """
+        pages = entry_pages(
+            self._redis,
+            keys.stream(self._room),
+            f"({from_id}",
+            ask=lambda request: self._answer(request()),
+        )
+        async with aclosing(pages):
+            async for page in pages:
+                for recorded in decoded(self._room, page, on_invalid or log_invalid):
+                    yield recorded
 
     def subscribe(
         self,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from streams import keys
-from streams.codec import decode_entry, text
-from streams.connection import TIMEOUT_S, until_available
+from streams.codec import decode_entry
+from streams.entry_pages import entry_pages
 from streams.errors import InvalidEventError
 from streams.events import WordsForgotten
 from streams.sequence import Fork, Gap, without
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from streams.events import Recorded
+    from streams.reader import Entry
 
 logger = logging.getLogger(__name__)
 
 __all__ = ("GapCheck", "log_missed")
-
-_PAGE = 500
 
 
 class GapCheck:
@@ -74,17 +73,10 @@ class GapCheck:
                 session = str(getattr(entry.event, "session", "") or entry.session)
                 forgotten.setdefault(session, set()).update(entry.event.seqs)
 
-    async def _entries(self, room: str, start: str, end: str) -> AsyncIterator[tuple[str, Any]]:
-        key, read = keys.stream(room), cast("Any", self._redis).xrange
-        while True:
-            page = await until_available(
-                lambda start=start: read(key, min=start, max=end, count=_PAGE), TIMEOUT_S
-            )
-            for entry_id, fields in page:
-                yield text(entry_id), fields
-            if len(page) < _PAGE:
-                return
-            start = f"({text(page[-1][0])}"
+    async def _entries(self, room: str, first: str, last: str) -> AsyncIterator[Entry]:
+        async for page in entry_pages(self._redis, keys.stream(room), first, last):
+            for entry in page:
+                yield entry
             await asyncio.sleep(0)
 
 

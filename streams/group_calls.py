@@ -167,16 +167,22 @@ class GroupCalls:
             text(reply[0]), entries, removed=len(entries) < len(reply[1]) or bool(reply[2:] and reply[2])
         )
 
-    async def tried(self, room: str, entry_id: str) -> int:
+    async def tried(self, room: str, entry_id: str, attempt: str) -> int:
         """Note that the first of the claimed entries is about to be tried; return how often that was so.
 
-        Only the first: the others wait behind it, so their consumers did not die of them.
+        Only the first: the others wait behind it, so their consumers did not die of them. A call that is
+        repeated while Redis is away counts once, by the name `attempt`.
         """
+        return await self._note_try(room, entry_id, attempt, "tries")
+
+    async def tried_not(self, room: str, entry_id: str, attempt: str) -> None:
+        """Take `tried` back: it did not come to that."""
+        await self._note_try(room, entry_id, attempt, "tried not")
+
+    async def _note_try(self, room: str, *args: str) -> int:
         script_keys = [keys.consumer_group(room, self.group)]
         return int(
-            await until_available(
-                lambda: cast("Any", self._try)(keys=script_keys, args=[entry_id]), TIMEOUT_S
-            )
+            await until_available(lambda: cast("Any", self._try)(keys=script_keys, args=args), TIMEOUT_S)
         )
 
     async def drop_removed(self, room: str) -> int:

@@ -14,7 +14,7 @@ from streams.gap_check import GapCheck
 from streams.sequence import Gap, Position, Sequence, entry_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from redis.asyncio import Redis
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-__all__ = ("Intake", "decode_of", "log_invalid")
+__all__ = ("Intake", "decode_of", "decoded", "log_invalid")
 
 
 class Intake:
@@ -97,6 +97,19 @@ def decode_of(room: str, entry_id: str, fields: Any) -> Recorded:
     if recorded.id != entry_id:
         raise InvalidEventError("field entry_id names another entry", entry_id=entry_id)
     return recorded
+
+
+def decoded(
+    room: str, entries: Iterable[tuple[Any, Any]], on_invalid: Callable[[InvalidEventError], None]
+) -> list[Recorded]:
+    """Return those of a room's entries that keep to the schema; the others are handed to `on_invalid`."""
+    events: list[Recorded] = []
+    for entry_id, fields in entries:
+        try:
+            events.append(decode_of(room, text(entry_id), fields))
+        except InvalidEventError as error:
+            on_invalid(error)
+    return events
 
 
 def log_invalid(error: InvalidEventError) -> None:

@@ -58,13 +58,10 @@ class KeptConnections:
             redis.exceptions.RedisError: the first refusal, or that the connection is lost.
         """
         *queued, replies = await self._exchange(b"".join((_MULTI, *commands, _EXEC)), len(commands) + 2)
-        for refusal in (*queued, replies):
-            if isinstance(refusal, ResponseError):
-                raise refusal
-        made = cast("list[Any]", replies)
-        for refusal in made:
-            if isinstance(refusal, ResponseError):
-                raise refusal
+        made = cast("list[Any]", replies if isinstance(replies, list) else [replies])
+        for reply in (*queued, *made):
+            if isinstance(reply, ResponseError):
+                raise reply
         return made
 
     async def _exchange(self, commands: bytes, number: int) -> list[Any]:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PUBLISH_ARGUMENTS = 12
-"""How many `PublishCall.args` are."""
+"""How many arguments follow the key in `PublishCall.args`."""
 
 
 def publish_keys(room: str) -> list[str]:
-    """Return the keys that each call of the publish script takes."""
+    """Return the keys that all calls of the publish script in `room` share; one more is of each call."""
     return [keys.stream(room), keys.meta(room), keys.tokens(room), keys.floor(room)]
 
 
@@ -59,14 +59,10 @@ class PublishCall:
             checked_request_id(request_id)
         return cls(event, encoded, room, source, token, occurred_ms, request_id, traceparent)
 
-    def keys(self) -> list[str]:
-        """Return the script's KEYS."""
-        fixed = publish_keys(self.room)
-        return fixed if self.request_id is None else [*fixed, keys.request(self.room, self.request_id)]
-
     def args(self, session: str) -> list[str]:
-        """Return the script's ARGV; `session` is what the room is opened with if it has none."""
+        """Return the script's last key and its ARGV; `session` is what a room without one is opened with."""
         return [
+            keys.request(self.room, self.request_id or ""),
             self.room,
             self.encoded.kind,
             self.encoded.type,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -111,8 +112,11 @@ class RoomWork:
             tried = 0
             if entries and first and self._may_go_on(room):
                 first = False
-                tried = await calls.tried(name, entries[0][0]) - 1
-                if tried >= self._settings.tries:
+                attempt = uuid.uuid4().hex
+                tried = await calls.tried(name, entries[0][0], attempt) - 1
+                if not self._may_go_on(room):  # the call waited for Redis, the lease did not
+                    await calls.tried_not(name, entries[0][0], attempt)
+                elif tried >= self._settings.tries:
                     error = f"its consumers ended {tried} times without an answer"
                     await self._bury(room, entries[0], "unanswered", error, tried)
                     entries, tried = entries[1:], 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from redis import exceptions
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 class ScriptCall:
     """A script on one room's keys. Redis's errors (redis.exceptions.RedisError, OSError) pass through.
 
-    A call gives `more_keys` keys and `arguments` arguments. On a client of redis-py's Cluster or Sentinel, or
-    of another kind, it is called as redis-py does.
+    A call gives `more_keys` keys, then `arguments` arguments. On a client of redis-py's Cluster or Sentinel,
+    or of another kind, it is called as redis-py does.
     """
 
     def __init__(
         self, redis: Redis, text: str, keys: Sequence[str], *, arguments: int, more_keys: int = 0
     ) -> None:
+        self._redis = cast("Any", redis)
         self._script = redis.register_script(text)
         self._keys = list(keys)
         self._more_keys = more_keys
@@ -40,7 +41,7 @@ class ScriptCall:
         if self._kept is None:
             return await self._plainly(args)
         try:
-            return await self._kept.exchange(self.command(args))
+            return await self._kept.exchange(self._head + packed(self._kept.encode, args))
         except exceptions.NoScriptError:
             return await self._plainly(args)
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError):
@@ -48,10 +49,24 @@ class ScriptCall:
                 raise
             return await self._plainly(args)
 
-    def command(self, args: Sequence[str | int]) -> bytes:
-        """Return the call as it is sent on a kept connection."""
-        assert self._kept is not None
-        return self._head + packed(self._kept.encode, args)
+    async def together(self, calls: Sequence[Sequence[str | int]]) -> list[Any]:
+        """Return the replies to several calls, made in one go with nothing between them."""
+        if len(calls) == 1:
+            return [await self(*calls[0])]
+        try:
+            return await self._together(calls)
+        except exceptions.NoScriptError:  # in a transaction: none of the calls was made
+            await self._redis.script_load(self._script.script)
+            return await self._together(calls)
+
+    async def _together(self, calls: Sequence[Sequence[str | int]]) -> list[Any]:
+        if self._kept is not None:
+            encode = self._kept.encode
+            return await self._kept.transaction([self._head + packed(encode, args) for args in calls])
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for args in calls:
+                pipe.evalsha(self._script.sha, len(self._keys) + self._more_keys, *self._keys, *args)
+            return await pipe.execute()
 
     async def _plainly(self, args: Sequence[str | int]) -> Any:
         keys = [*self._keys, *map(str, args[: self._more_keys])]

@@ -12,7 +12,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -29,11 +29,14 @@ __all__ = (
     "Sending",
     "context_of",
     "handling",
+    "here",
+    "joining",
     "processing",
     "publishing",
     "sending",
     "traceparent_of",
     "tracer",
+    "writing",
 )
 
 _SCOPE = "hybrid-agentic-swarm"
@@ -74,6 +77,40 @@ def traceparent_of(span: Span) -> str:
     carrier: dict[str, str] = {}
     _W3C.inject(carrier, context=trace.set_span_in_context(span, Context()))
     return carrier.get("traceparent", "")
+
+
+def here() -> str:
+    """Return the current span as a `traceparent`; empty where there is none, or nothing is traced."""
+    return "" if tracer() is None else traceparent_of(trace.get_current_span())
+
+
+@contextmanager
+def joining(traceparent: str | None) -> Generator[None]:
+    """Do what the body does, and what it starts, in the trace of `traceparent`, where that names one."""
+    context = None if tracer() is None else context_of(traceparent)
+    if context is None:
+        yield
+        return
+    token = attach(context)
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+@contextmanager
+def writing(name: str, *, room: str, source: str) -> Generator[str]:
+    """Have a script write events in a span of that name, and yield the `traceparent` for them.
+
+    In the caller's trace, or in a new one. Empty where nothing is traced.
+    """
+    by = tracer()
+    if by is None:
+        yield ""
+        return
+    attributes = {"messaging.destination.name": keys.stream(room), "swarm.source": source}
+    with by.start_as_current_span(name, kind=SpanKind.CLIENT, attributes=attributes) as span:
+        yield traceparent_of(span)
 
 
 class Sending:

@@ -184,7 +184,9 @@ class AgentRuntime:
                 ours = self._book.ours(speech_id)
                 if not ours or ours not in self._windows:
                     self._heard.append(_Heard(who, text, ours))
-            case ev.FloorGranted(participant=who, reason=reason) if who != me and turn_of(reason):
+            case ev.FloorGranted(participant=who) if who == me:
+                self._outbox.granted(entry.token, entry.traceparent)
+            case ev.FloorGranted(reason=reason) if turn_of(reason):
                 self.host.on_turn_given_to_another()
             case _:
                 pass
@@ -213,7 +215,8 @@ class AgentRuntime:
         result = await self.host.speak(grant, self._prompt(grant))
         if not result.interrupted and grant.valid():
             await asyncio.sleep(self._spec.playout_tail_ms / 1000)
-        await grant.release(to=self._next_speaker(result))
+        with self._outbox.turn(grant.token):
+            await grant.release(to=self._next_speaker(result))
         self._grant = None
 
     def _prompt(self, grant: Grant) -> Prompt:
@@ -255,13 +258,15 @@ class AgentRuntime:
         """FLOOR_TAKEN is written for the grant in use."""
         self._sounded = (utterance_id, 0.0)
         if self._grant is not None:
-            self._grant.taken()
+            with self._outbox.turn(self._grant.token):
+                self._grant.taken()
 
     def on_cut(self, cut: Cut) -> None:
         self.host.on_cut(cut)
         self.interruptions.cut(cut.by, cut.verdict.reason)
         if cut.speech is not None and self._grant is not None:
-            self._stick.preempt_soon(cut.by, self._grant.token, cut.verdict.reason)
+            with self._outbox.interrupting(cut.utterance_id, cut.speech.onset_s):
+                self._stick.preempt_soon(cut.by, self._grant.token, cut.verdict.reason)
 
     def on_resumed(self, resumed: Resumed) -> None:
         speech, now_s = resumed.speech, self._clock()
@@ -278,7 +283,10 @@ class AgentRuntime:
             ),
         }
         event = ev.Backchannel if resumed.verdict.words else ev.FalseInterruption
-        self._report(event.model_validate(about), now_s)
+        token = self._grant.token if self._grant is not None else None
+        self._outbox.report(
+            event.model_validate(about), source=self.participant.identity, token=token, occurred_s=now_s
+        )
 
     def on_played_out(self, utterance_id: str, playout: object) -> None:
         """The host waits for it by itself."""
@@ -289,7 +297,3 @@ class AgentRuntime:
 
     def on_window_closed(self) -> None:
         self.host.on_window_closed()
-
-    def _report(self, event: ev.Event, at_s: float | None) -> None:
-        token = self._grant.token if self._grant is not None else None
-        self._outbox.report(event, source=self.participant.identity, token=token, occurred_s=at_s)

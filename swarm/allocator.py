@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from streams import events as ev
 from streams.sequence import entry_order
+from streams.tracing import joining
 from streams.vocabulary import ParticipantKind
 from swarm.allocation import DEFAULT, POLICIES, Candidate, Choice, Gathering, Policy
 from swarm.allocation_answers import Answers, Asked
@@ -162,11 +163,12 @@ class TurnAllocator:
             case _:
                 pass
         lost = self._answers.lost_by(entry)
-        if lost is not None:
-            self._spawning.see_through("answer_again", lambda: self._answer_again(lost))
-        if ended is not None and self._spawning.open:
-            self._newest_onset_ms = max(self._newest_onset_ms, ended.onset_ms)
-            self._saw_turn(ended, heard)
+        with joining(entry.traceparent):  # what is begun by an event goes on in its trace
+            if lost is not None:
+                self._spawning.see_through("answer_again", lambda: self._answer_again(lost))
+            if ended is not None and self._spawning.open:
+                self._newest_onset_ms = max(self._newest_onset_ms, ended.onset_ms)
+                self._saw_turn(ended, heard)
 
     def _saw_turn(self, turn: Turn, heard: tuple[tuple[str, str], ...]) -> None:
         match self._policy.gathers:

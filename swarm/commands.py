@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -138,17 +137,11 @@ def tail(
 
 
 async def _tail(options: TailOptions) -> None:
-    from swarm.redis_connection import connect_redis
+    from swarm.redis_connection import redis_of_swarm
     from swarm.tail import tail
 
-    url = settings.from_environment({**os.environ, "LIVEKIT_URL": ""}).redis_url
-    if url is None:
-        raise SettingError("REDIS_URL", "missing", "Set it to the Redis of the swarm")
-    redis = await connect_redis(url)
-    try:
+    async with redis_of_swarm() as redis:
         await tail(redis, options, sys.stdout)
-    finally:
-        await redis.aclose()
 
 
 @app.command()

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
 from streams import keys, scripts
 from streams.script_call import ScriptCall
+from streams.tracing import here, writing
 from swarm.floor_wire import SCRIPT_PARTS, Outlook, decode_floor, decode_reply, encode_command
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from redis.asyncio import Redis
 
     from swarm import floor_commands as fc
     from swarm.floor_state import Floor, FloorSettings
+
+
+_REPEATED = frozenset({"renew", "tick", "person_speaking"})
+"""Commands that timers send: they go into a trace that there is already, and begin none."""
 
 
 @cache
@@ -53,13 +61,18 @@ class FloorScript:
         self._room = keys.checked_name(room, "room")
         self._keys = floor_keys(room)
         self._settings = json.dumps(settings.as_dict())
-        self._call = ScriptCall(redis, source() if text is None else text, self._keys, arguments=5)
+        self._call = ScriptCall(redis, source() if text is None else text, self._keys, arguments=6)
 
     async def run(self, command: fc.Command, by: str) -> tuple[fc.Outcome, Outlook]:
         """Run one command; `by` is the `source` of the events that it writes."""
         name, arguments = encode_command(command)
-        reply = await self._call(name, self._room, by, arguments, self._settings)
+        traced = nullcontext(here()) if name in _REPEATED else self._span(name, by)
+        with traced as traceparent:
+            reply = await self._call(name, self._room, by, arguments, self._settings, traceparent)
         return decode_reply(cast("list[bytes | str]", reply))
+
+    def _span(self, name: str, by: str) -> AbstractContextManager[str]:
+        return writing(f"floor {name}", room=self._room, source=by)
 
     async def read(self) -> Floor:
         """Return the state as it is kept: what fell due since the last command has not happened yet."""

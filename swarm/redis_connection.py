@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from streams.connection import TIMEOUT_S, redis_client
 from streams.redis_clients import REDIS_FORMS
 from swarm.embedded_redis import EXAMPLE_URL, EmbeddedRedis
 from swarm.errors import SettingError
-from swarm.settings import shown_url
+from swarm.settings import from_environment, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -50,6 +51,23 @@ async def open_redis(url: str | None = None, *, tcp: bool = False) -> AsyncGener
         redis = await connect_redis(url)
         stack.push_async_callback(redis.aclose)
         yield RedisServer(redis, url, kind, await server_version(redis))
+
+
+@asynccontextmanager
+async def redis_of_swarm() -> AsyncGenerator[Redis]:
+    """Connect to REDIS_URL, for a command that needs no more of the environment.
+
+    Raises:
+        SettingError: it is not set, or no usable Redis answers there.
+    """
+    url = from_environment({**os.environ, "LIVEKIT_URL": ""}).redis_url
+    if url is None:
+        raise _setting_error("missing", "Set it to the Redis of the swarm")
+    redis = await connect_redis(url)
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
 
 
 async def connect_redis(url: str, *, timeout_s: float = TIMEOUT_S, **settings: Any) -> Redis:

@@ -24,10 +24,10 @@ from streams.errors import StreamError
 from swarm.errors import SwarmError
 from swarm.spawning import Spawning
 from swarm.speech_notes import SpeechNote, SpeechNotes, Turn
+from swarm.speech_traces import SpeechTraces
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from types import TracebackType
 
     from adapters.ports import SpeechEnded, SpeechProgress, SpeechStarted, WordsHeard
     from streams.conversation_stream import ConversationStream
@@ -93,6 +93,7 @@ class Scribe:
         ]
         self._notes = SpeechNotes()
         self._written: dict[str, SpeechNote] = {}
+        self._traces = SpeechTraces(self.room, process)
         self._answering: set[str] = set()
         self._leads = False
         self._lease_due_s = 0.0
@@ -114,22 +115,17 @@ class Scribe:
         self._spawning.spawn(self._run())
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: Any) -> None:
         if self._watch is not None:
             self._watch.close()
         try:
             if self._leads:
                 self._leads = False
                 await self._call("resign", {})
-        except (RedisError, OSError) as error:
-            logger.info("swarm.scribe_resignation_lost", extra={"error": type(error).__name__})
+        except (RedisError, OSError) as away:
+            logger.info("swarm.scribe_resignation_lost", extra={"error": type(away).__name__})
         finally:
-            await self._spawning.__aexit__(exc_type, exc, traceback)
+            await self._spawning.__aexit__(*error)
 
     # What is heard
 
@@ -215,7 +211,8 @@ class Scribe:
             note = each.settled(self._clock(), self._settings.words_limit_s)
             if self._written.get(note.speech_id) == note or note.speech_id in self._answering:
                 continue
-            reply = await self._call("note", self._arguments(note))
+            with self._traces.noting(note.speech_id) as traceparent:
+                reply = await self._call("note", self._arguments(note, traceparent))
             self._took(reply)
             if not self._leads:
                 return
@@ -251,7 +248,8 @@ class Scribe:
         for _ in range(_ANSWER_TRIES):
             try:
                 async with asyncio.timeout(self._settings.turn_limit_s):
-                    await self._on_turn(turn)
+                    with self._traces.following(note.speech_id):
+                        await self._on_turn(turn)
                 await self._call("answered", {"person": turn.person, "id": turn.speech_id})
             except (StreamError, SwarmError, RedisError, OSError) as error:
                 logger.warning("swarm.turn_waits", extra={"error": type(error).__name__})
@@ -267,9 +265,10 @@ class Scribe:
         self._notes.drop(note.speech_id)
         self._written.pop(note.speech_id, None)
         self._answering.discard(note.speech_id)
+        self._traces.over(note.speech_id)
         self._done(note.person)
 
-    def _arguments(self, note: SpeechNote) -> dict[str, Any]:
+    def _arguments(self, note: SpeechNote, traceparent: str) -> dict[str, Any]:
         at_ms = self._stream.server_clock.at_ms
         return {
             "person": note.person,
@@ -282,6 +281,7 @@ class Scribe:
             "final": False if note.final is None else note.final,
             "confidence": -1 if note.confidence is None else note.confidence,
             "same_onset_ms": self._settings.same_onset_ms,
+            "traceparent": traceparent,
         }
 
     async def _call(self, command: str, arguments: dict[str, Any]) -> list[str]:

@@ -14,25 +14,25 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from streams import keys, rooms
-from streams.codec import MODELS, decode_entry
+from streams.codec import MODELS
 from streams.connection import TIMEOUT_S, until_available
 from streams.errors import InvalidEventError, StreamUnavailableError
-from streams.gap_check import GapCheck
 from streams.hinted_reader import HintedReader, reader_of
+from streams.intake import Intake
 from streams.selection import Selection
-from streams.sequence import Gap, Sequence, entry_order
+from streams.sequence import entry_order
 from swarm import tail_lines
 from swarm.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import Collection
 
     from redis.asyncio import Redis
     from rich.text import Text
 
     from streams.events import Recorded
     from streams.reader import Entry, RoomsReader
-    from streams.sequence import Fork
+    from streams.sequence import Fork, Gap, Sequence
 
 ALL = Selection()
 _PATTERN = re.compile(r"[*?\[]")
@@ -87,7 +87,7 @@ async def tail(redis: Redis, options: TailOptions, out: TextIO) -> None:
             "--from", f"{options.from_id!r} is no entry id", "Use 0, $, or an id such as 1795254689197-0"
         )
     lines = _Lines(redis, options, out)
-    reader = await _reader(redis, options, lines.sequence)
+    reader = await _reader(redis, options, lines.intake.sequence)
     if options.follow:
         async with reader:
             while True:
@@ -140,8 +140,9 @@ class _Lines:
     """Writes batches of entries as lines."""
 
     def __init__(self, redis: Redis, options: TailOptions, out: TextIO) -> None:
-        self.sequence = Sequence()
-        self._gaps = GapCheck(redis)
+        self.intake = Intake(
+            redis, select=options.select, on_invalid=self._unreadable, on_missed=self._missed
+        )
         self._options = options
         self._with_room = len(options.rooms) != 1 or bool(_PATTERN.search(options.rooms[0]))
         self._out = out
@@ -149,41 +150,36 @@ class _Lines:
 
     async def write(self, batch: list[tuple[str, list[Entry]]]) -> None:
         """Write the entries of all rooms, merged by their ids."""
-        wanted = [entries for room, entries in batch if self._takes(room)]
-        by_room = [[(entry_order(entry_id), entry_id, fields) for entry_id, fields in es] for es in wanted]
-        for _, entry_id, fields in merge(*by_room, key=lambda entry: entry[0]):
-            async for line in self._lines(entry_id, fields):
-                self._write_line(line)
+        by_room = [
+            [(entry_order(entry_id), room, entry_id, fields) for entry_id, fields in entries]
+            for room, entries in batch
+            if self._takes(room)
+        ]
+        for _, room, entry_id, fields in merge(*by_room, key=lambda entry: entry[0]):
+            try:
+                recorded = await self.intake.take(room, entry_id, fields)
+            except RedisError as error:
+                raise StreamUnavailableError(str(error) or type(error).__name__) from error
+            if recorded is not None:
+                self._write_line(self._line(recorded))
         self._out.flush()
 
     def _takes(self, room: str) -> bool:
         return not self._options.rooms or any(fnmatchcase(room, name) for name in self._options.rooms)
 
-    async def _lines(self, entry_id: str, fields: object) -> AsyncIterator[Text | str]:
-        as_json = self._options.as_json
-        try:
-            recorded = decode_entry(entry_id, fields)  # pyright: ignore[reportArgumentType] - as the client gave it
-        except InvalidEventError as error:
-            yield tail_lines.unreadable_document(error) if as_json else tail_lines.unreadable_line(error)
-            return
-        for missed in await self._missed(recorded):
-            yield tail_lines.missed_document(missed) if as_json else tail_lines.missed_line(missed)
-        if not self._options.select.takes(recorded):
-            return
-        if as_json:
-            yield tail_lines.document(recorded)
-        else:
-            zone = datetime.now(UTC).astimezone().tzinfo or UTC
-            yield tail_lines.readable(recorded, with_room=self._with_room, zone=zone)
+    def _line(self, recorded: Recorded) -> Text | str:
+        if self._options.as_json:
+            return tail_lines.document(recorded)
+        zone = datetime.now(UTC).astimezone().tzinfo or UTC
+        return tail_lines.readable(recorded, with_room=self._with_room, zone=zone)
 
-    async def _missed(self, recorded: Recorded) -> tuple[Gap | Fork, ...]:
-        found = self.sequence.observe(recorded)
-        if isinstance(found, Gap):
-            try:
-                return await self._gaps.lost(found, recorded)
-            except RedisError as error:
-                raise StreamUnavailableError(str(error) or type(error).__name__) from error
-        return () if found is None else (found,)
+    def _unreadable(self, error: InvalidEventError) -> None:
+        as_json = self._options.as_json
+        self._write_line((tail_lines.unreadable_document if as_json else tail_lines.unreadable_line)(error))
+
+    def _missed(self, missed: Gap | Fork) -> None:
+        as_json = self._options.as_json
+        self._write_line((tail_lines.missed_document if as_json else tail_lines.missed_line)(missed))
 
     def _write_line(self, line: Text | str) -> None:
         if isinstance(line, str):

@@ -10,6 +10,8 @@ from fakeredis import FakeAsyncRedis
 from streams.connection import redis_client as client_of
 from swarm.embedded_redis import EmbeddedRedis, available_binaries
 from swarm.errors import SettingError
+from tests.engines.postgres import CURE as POSTGRES_CURE
+from tests.engines.postgres import PostgresServer, postgres_binaries
 from tests.engines.redis_servers import ClusterServers, SentinelServers, server_binary
 from tests.unavailable import MISSING, unavailable
 
@@ -73,6 +75,27 @@ def cluster_url() -> Iterator[str]:
     """A Cluster of three primaries, for the whole run."""
     with ClusterServers() as servers:
         yield servers.url
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A private PostgreSQL for the whole run."""
+    binaries = postgres_binaries()
+    if binaries is None:
+        unavailable("PostgreSQL", POSTGRES_CURE)
+    server = PostgresServer(binaries).start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The URL of the private PostgreSQL, with nothing in it."""
+    import psycopg
+
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS swarm CASCADE")
+    return postgres_server.url
 
 
 @pytest.fixture(params=["fake", "embedded", "path", "sentinel", "cluster"])

@@ -4,7 +4,7 @@
 -- KEYS[2] swarm:{room}:meta              hash
 -- KEYS[3] swarm:{room}:tokens            hash    token -> source it was granted to
 -- KEYS[4] swarm:{room}:floor             hash    `token` is the current one
--- KEYS[5] swarm:{room}:request:{id}      string  entry id; only where there is a request id
+-- KEYS[5] swarm:{room}:request:{id}      string  entry id; not used where there is no request id
 -- ARGV    room, kind, type, source, data, occurred_ms, v, token, traceparent, session, request_id, kept_ms
 --         ('' for none; kept_ms is how long a request id is remembered)
 --

@@ -6,7 +6,6 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from streams.connection import backoff_s
 from swarm.errors import SettingError
 
 if TYPE_CHECKING:
@@ -19,23 +18,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOCK_WAIT_S = 15.0
-"""How long a file that another process writes to is waited for."""
 
-
-async def archive_tally(path: Path, room: str | None) -> Tally:
-    """Return the tally of an archive, of one room or of all.
+async def file_tally(path: Path, room: str | None) -> Tally:
+    """Return the tally of an archive's file, of one room or of all.
 
     Raises:
-        SettingError: DuckDB is not installed, or the file is no archive, or has nothing of that room.
+        SettingError: DuckDB is not installed, or the file is no archive.
     """
     from swarm.analytics.archived import tally_of
 
     async with open_archive(path) as connection:
-        tally = await interruptible(connection, lambda: tally_of(connection, room))
-    if not tally.events and room is not None:
-        raise SettingError("ROOM", f"the archive has nothing of {room!r}", "Leave it out for all rooms")
-    return tally
+        return await interruptible(connection, lambda: tally_of(connection, room))
 
 
 @asynccontextmanager
@@ -72,22 +65,16 @@ def _see_to(path: Path) -> None:
 async def _opened(path: Path) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    delays = backoff_s()
+    from swarm.archive.file_lock import LOCK_WAIT_S, once_unlocked
+
+    async def connected() -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(str(path), read_only=True)
+
     try:
-        async with asyncio.timeout(LOCK_WAIT_S):
-            while True:
-                try:
-                    return duckdb.connect(str(path), read_only=True)
-                except duckdb.IOException as error:
-                    if "lock" not in str(error):
-                        raise
-                await asyncio.sleep(next(delays))
+        return await once_unlocked(connected)
     except TimeoutError as error:
-        raise SettingError(
-            "--archive",
-            f"another process has {str(path)!r} open for more than {LOCK_WAIT_S:.0f} s",
-            "Try again when it is done",
-        ) from error
+        reason = f"another process has {str(path)!r} open for more than {LOCK_WAIT_S:.0f} s"
+        raise SettingError("--archive", reason, "Try again when it is done") from error
 
 
 async def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:

@@ -62,15 +62,17 @@ def percentile_ms(bins: Mapping[int, int], share: float) -> int | None:
     return None
 
 
-SQL = f"""
-CREATE OR REPLACE TEMP MACRO whole_ms(value) AS
-  CASE WHEN value IS NOT NULL AND isfinite(value)
-       THEN CAST(floor(least(greatest(value, 0.0), {MOST_MS}.0)) AS BIGINT) ELSE 0 END;
-CREATE OR REPLACE TEMP MACRO octave(value_ms) AS
-  CAST(floor(log2(greatest(least(value_ms, {LONGEST_MS}), {_SINGLE}))) AS BIGINT);
-CREATE OR REPLACE TEMP MACRO bin_of(value_ms) AS
-  CASE WHEN value_ms < {_SINGLE} THEN greatest(value_ms, 0)
-       ELSE {_SINGLE} + (octave(value_ms) - {_SINGLE_BITS}) * {_SPLIT}
-            + (least(value_ms, {LONGEST_MS}) >> (octave(value_ms) - 5)) - {_SPLIT} END;
-"""
-"""The same as macros of DuckDB."""
+def whole_ms_sql(value: str) -> str:
+    """Return `whole_ms` of a column as an expression of SQL."""
+    finite = f"abs({value}) <= 1.7976931348623157e308"  # what is no number is greater than all numbers
+    whole = f"CAST(floor(least(greatest({value}, 0.0), {MOST_MS}.0)) AS BIGINT)"
+    return f"(CASE WHEN {finite} THEN {whole} ELSE 0 END)"
+
+
+def bin_of_sql(value_ms: str) -> str:
+    """Return `bin_of` of a column of whole milliseconds as an expression of SQL."""
+    cases = [f"WHEN {value_ms} < {_SINGLE} THEN greatest({value_ms}, 0)"]
+    for octave in range(_SINGLE_BITS, LONGEST_MS.bit_length()):
+        first = bin_of(1 << octave) - _SPLIT
+        cases.append(f"WHEN {value_ms} < {1 << (octave + 1)} THEN {first} + ({value_ms} >> {octave - 5})")
+    return f"(CASE {' '.join(cases)} ELSE {bin_of(LONGEST_MS)} END)"

@@ -15,7 +15,10 @@ def stats(
     ctx: typer.Context,
     room: Annotated[str | None, typer.Argument(help="Room; of an archive all, if left out.")] = None,
     archive: Annotated[
-        Path | None, typer.Option(help="Read this archive (a DuckDB file) in place of REDIS_URL.")
+        str | None,
+        typer.Option(
+            help="Read this archive in place of REDIS_URL: a DuckDB file, or postgresql://USER:PASSWORD@HOST/DATABASE."
+        ),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Keep the figures current, until Ctrl-C.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the figures into this PNG file.")] = None,

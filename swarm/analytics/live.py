@@ -10,7 +10,7 @@ from streams.sequence import Gap, without
 from streams.vocabulary import ParticipantKind
 from swarm.analytics.bins import whole_ms
 from swarm.analytics.speeches import Speech, Speeches, relation
-from swarm.analytics.tally import Tally
+from swarm.analytics.tally import Tally, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,7 +206,11 @@ _COUNTS: dict[type[ev.Event], Callable[[Tally, Any, Recorded], None]] = {
 
 def _person_begins(speeches: Speeches, event: ev.SpeechStarted, entry: Recorded) -> None:
     speeches.begin(
-        event.speech_id, event.participant, is_person=True, from_ms=entry.occurred_ms, at_ms=entry.at_ms
+        event.speech_id,
+        plain(event.participant),
+        is_person=True,
+        from_ms=entry.occurred_ms,
+        at_ms=entry.at_ms,
     )
 
 
@@ -217,7 +221,11 @@ def _person_ends(speeches: Speeches, event: ev.SpeechEnded, entry: Recorded) -> 
 def _agent_begins(speeches: Speeches, event: ev.FloorTaken, entry: Recorded) -> None:
     if entry.token is not None and event.participant_kind is ParticipantKind.AGENT:
         speeches.begin(
-            entry.token, event.participant, is_person=False, from_ms=entry.occurred_ms, at_ms=entry.at_ms
+            entry.token,
+            plain(event.participant),
+            is_person=False,
+            from_ms=entry.occurred_ms,
+            at_ms=entry.at_ms,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,7 +15,8 @@ from streams.conversation_stream import ConversationStream
 from swarm.analytics import figures, picture, shown
 from swarm.analytics.live import LiveTally
 from swarm.errors import SettingError
-from swarm.floor_cli.calls import redis_of_swarm, see_to_room
+from swarm.floor_cli.calls import see_to_room
+from swarm.redis_connection import redis_of_swarm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from swarm.analytics.tally import Tally
 
-_PAGE = 2_000
 _SHOWN_EVERY_S = 0.5
 """With `watch`, new events show at most this often."""
 _WIDTH = 140
@@ -35,7 +35,7 @@ class StatsOptions:
     """What to show, and how."""
 
     room: str | None
-    archive: Path | None = None
+    archive: str | None = None
     watch: bool = False
     as_json: bool = False
     plot: Path | None = None
@@ -50,10 +50,10 @@ async def stats(options: StatsOptions, out: TextIO) -> None:
     """
     _check(options)
     if options.archive is not None:
-        from swarm.analytics.archive_file import archive_tally
+        from swarm.analytics.archives import archive_tally, shown_archive
 
         tally = await archive_tally(options.archive, options.room)
-        await _finish(tally, options, out, archive=str(options.archive))
+        await _finish(tally, options, out, archive=shown_archive(options.archive))
         return
     room = options.room or ""
     async with redis_of_swarm() as redis:
@@ -67,7 +67,7 @@ async def stats(options: StatsOptions, out: TextIO) -> None:
 
 def _check(options: StatsOptions) -> None:
     if options.room is None and options.archive is None:
-        raise SettingError("ROOM", "missing", "Name a room, or an archive with --archive FILE")
+        raise SettingError("ROOM", "missing", "Name a room, or an archive with --archive")
     if options.watch and (options.archive is not None or options.plot is not None):
         raise SettingError("--watch", "only a live room is watched, and not drawn", "Leave it out")
     folder = options.plot.parent if options.plot is not None else None
@@ -76,14 +76,11 @@ def _check(options: StatsOptions) -> None:
 
 
 async def _read(redis: Redis, room: str) -> Tally:
-    stream, tally, last_id = ConversationStream(redis, room), LiveTally(), "0"
-    while True:
-        entries = await stream.read(last_id, count=_PAGE)
-        for entry in entries:
+    tally = LiveTally()
+    async with aclosing(ConversationStream(redis, room).history()) as entries:
+        async for entry in entries:
             tally.feed(entry)
-        if len(entries) < _PAGE:
-            return tally.tally()
-        last_id = entries[-1].id
+    return tally.tally()
 
 
 async def _watch(redis: Redis, room: str, options: StatsOptions, out: TextIO) -> None:

@@ -50,6 +50,11 @@ PAIRED = ("interruption", "false_interruption", "backchannel")
 """What somebody did while somebody else spoke."""
 
 
+def plain(name: str) -> str:
+    """Return a name as an archive holds it: without NUL, which PostgreSQL cannot hold."""
+    return name.replace("\0", "\ufffd") if "\0" in name else name
+
+
 @dataclass(slots=True)
 class Histogram:
     """Durations of one kind: how many fell into each bin, and their sum."""
@@ -111,7 +116,7 @@ class Tally:
 
     def count(self, participant: str, counter: str, by: int = 1) -> None:
         """Add to one counter of a participant."""
-        counters = self.participants.setdefault(participant, {})
+        counters = self.participants.setdefault(plain(participant), {})
         counters[counter] = counters.get(counter, 0) + by
 
     def duration(self, name: str, value_ms: int) -> None:
@@ -123,7 +128,7 @@ class Tally:
 
     def pair(self, kind: str, by: str, whom: str, held_ms: int = 0) -> None:
         """Count what `by` did while `whom` spoke."""
-        pair = self.pairs.setdefault((kind, by, whom), Pair())
+        pair = self.pairs.setdefault((kind, plain(by), plain(whom)), Pair())
         pair.count += 1
         pair.held_ms += held_ms
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +21,12 @@ from swarm.archive.transcripts import set_transcripts, transcripts
 from swarm.errors import SettingError
 from swarm.metric_rules import of_archiver
 from swarm.metrics import serve
-from swarm.settings import from_environment, shown_url
+from swarm.redis_connection import redis_of_swarm
+from swarm.settings import shown_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-
-    from redis.asyncio import Redis
 
     from swarm.archive.export import ExportProgress
     from swarm.archive.ports import Format, Selection
@@ -61,7 +58,7 @@ async def run_archive(
     """
     archive = open_archive(to)
     console = Console(stderr=True, quiet=quiet)
-    async with _redis() as redis, archive, serve(metrics_port) as metrics:
+    async with redis_of_swarm() as redis, archive, serve(metrics_port) as metrics:
         with Status(f"archiving into {shown_url(to)}", console=console) as status:
 
             def show(_: Batch) -> None:
@@ -129,7 +126,7 @@ async def run_retention(limits: Limits, *, every_s: float, once: bool, as_json: 
             sys.stdout.write(f"{room}: {trimmed.entries} entries up to {trimmed.up_to_id}{passed}\n")
         sys.stdout.flush()
 
-    async with _redis() as redis:
+    async with redis_of_swarm() as redis:
         retention = Retention(redis, limits, every_s=every_s, on_trimmed=tell)
         if once:
             await retention.pass_once()
@@ -143,7 +140,7 @@ async def run_transcripts(room: str, setting: Transcripts | None, by: str) -> Tr
     Raises:
         SettingError: REDIS_URL is wrong, or `by` can be no name.
     """
-    async with _redis() as redis:
+    async with redis_of_swarm() as redis:
         if setting is None:
             return await transcripts(redis, room)
         try:
@@ -161,24 +158,10 @@ async def run_forget(participant: str, rooms: Sequence[str] | None, where: str |
     """
     try:
         if where is None:
-            async with _redis() as redis:
+            async with redis_of_swarm() as redis:
                 return (await forget(redis, participant, only=rooms)).document()
         archive = open_archive(where, setting="--archive", must_exist=True)
-        async with _redis() as redis, archive:
+        async with redis_of_swarm() as redis, archive:
             return (await forget(redis, participant, only=rooms, archive=archive)).document()
     except InvalidEventError as error:
         raise SettingError("PARTICIPANT", error.reason, "Use the identity as it is in the room") from error
-
-
-@asynccontextmanager
-async def _redis() -> AsyncGenerator[Redis]:
-    from swarm.redis_connection import connect_redis
-
-    url = from_environment({**os.environ, "LIVEKIT_URL": ""}).redis_url
-    if url is None:
-        raise SettingError("REDIS_URL", "missing", "Set it to the Redis of the swarm")
-    redis = await connect_redis(url)
-    try:
-        yield redis
-    finally:
-        await redis.aclose()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import duckdb
 from pydantic_core import to_json
 
-from streams.connection import backoff_s
 from swarm.archive import sql
 from swarm.archive.errors import ArchiveError, ArchiveUnavailableError
+from swarm.archive.file_lock import LOCK_WAIT_S, once_unlocked
 from swarm.archive.gap_rule import without_forgotten
 from swarm.archive.ports import Extent
 from swarm.archive.rows import COLUMNS, erased_rows
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from swarm.archive.rows import Batch
 
 T = TypeVar("T")
-
-LOCK_WAIT_S = 15.0
-"""How long a file that another process has open is waited for."""
 
 _TURNS: dict[Path, threading.Lock] = {}
 """Within a process DuckDB lets everybody in at once; here too each call has the file for itself."""
@@ -175,20 +172,12 @@ class DuckdbArchive:
 
     async def _try_while_locked(self, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._lock_wait_s
-        for delay_s in backoff_s(0.005, 0.1):
-            try:
-                return await loop.run_in_executor(self._thread, work)
-            except duckdb.IOException as error:
-                if "lock" not in str(error):
-                    raise ArchiveError(str(self.path), _first_line(error)) from error
-                if loop.time() > deadline_s:
-                    reason = "another process has the file open all the time"
-                    raise ArchiveUnavailableError(str(self.path), reason) from error
-            except duckdb.Error as error:
-                raise ArchiveError(str(self.path), _first_line(error)) from error
-            await asyncio.sleep(delay_s)
-        raise AssertionError("backoff_s never ends")
+        try:
+            return await once_unlocked(lambda: loop.run_in_executor(self._thread, work), self._lock_wait_s)
+        except TimeoutError as error:
+            raise ArchiveUnavailableError(str(self.path), str(error)) from error
+        except duckdb.Error as error:
+            raise ArchiveError(str(self.path), _first_line(error)) from error
 
 
 def quoted(path: Path) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from streams import keys, rooms, scripts
 from streams.codec import text
-from streams.connection import TIMEOUT_S, block_ms, end_if_cancelled, until_available
+from streams.connection import TIMEOUT_S, block_ms, until_available
+from streams.entry_pages import PAGE, entry_pages
 from swarm.archive import words
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from swarm.archive.ports import Archive
 
-_PAGE = 500
 _A_CALL = 200
 _RELAY_LIMIT_S = 5.0
 _LARGEST_SEQ = 2**53
@@ -152,9 +152,7 @@ class _Forgetting:
             async with asyncio.timeout(_RELAY_LIMIT_S):
                 while waiting:
                     wait_ms = min(block_ms(self._redis), int(_RELAY_LIMIT_S * 1000))
-                    reply = await self._calls.xread(
-                        {keys.ALL_ROOMS_STREAM: after}, count=_PAGE, block=wait_ms
-                    )
+                    reply = await self._calls.xread({keys.ALL_ROOMS_STREAM: after}, count=PAGE, block=wait_ms)
                     for _, entries in reply or ():
                         page = [(text(entry_id), _texts(fields)) for entry_id, fields in entries]
                         after = page[-1][0]
@@ -189,18 +187,8 @@ class _Forgetting:
         return int(await until_available(lambda: self._calls.xdel(stream, *entry_ids), TIMEOUT_S))
 
     async def _pages(self, stream: str) -> AsyncIterator[list[tuple[str, dict[str, str]]]]:
-        """The entries that are there when it begins, page by page."""
-        end = await until_available(lambda: rooms.last_id(self._redis, stream), TIMEOUT_S)
-        start = "-"
-        while end != "0-0":
-            end_if_cancelled()
-            page = await until_available(
-                lambda start=start: self._calls.xrange(stream, min=start, max=end, count=_PAGE), TIMEOUT_S
-            )
-            if not page:
-                return
-            yield [(text(entry_id), _texts(fields)) for entry_id, fields in page]
-            start = f"({text(page[-1][0])}"
+        async for page in entry_pages(self._redis, stream):
+            yield [(entry_id, _texts(fields)) for entry_id, fields in page]
 
 
 def _texts(fields: dict[Any, Any]) -> dict[str, str]:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from swarm.archive.ports import Format, Selection, SeqGap
     from swarm.archive.rows import Batch
 
-SCHEMA = "swarm"
 _MIGRATION_LOCK = 7_795_254
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
 _COLUMN_LIST = ", ".join(COLUMNS)
@@ -213,7 +212,7 @@ class PostgresArchive:
             self._connection = await psycopg.AsyncConnection.connect(
                 self._url, autocommit=True, connect_timeout=max(2, int(self._limit_s))
             )
-            await self._connection.execute(_text(f"SET search_path TO {SCHEMA}"))
+            await self._connection.execute(_text(f"SET search_path TO {sql.SCHEMA}"))
         return self._connection
 
     async def _drop(self) -> None:
@@ -226,7 +225,7 @@ class PostgresArchive:
 
 async def _migrate(cursor: psycopg.AsyncCursor[Any]) -> None:
     await cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
-    await cursor.execute(_text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    await cursor.execute(_text(f"CREATE SCHEMA IF NOT EXISTS {sql.SCHEMA}"))
     await cursor.execute("CREATE TABLE IF NOT EXISTS migrations (number int PRIMARY KEY, name text NOT NULL)")
     await cursor.execute("SELECT number FROM migrations")
     done = {number for (number,) in await cursor.fetchall()}

@@ -9,6 +9,8 @@ from importlib import resources
 
 from swarm.archive.rows import COLUMNS, EventRow
 
+SCHEMA = "swarm"
+"""Of the tables in PostgreSQL."""
 PAGE = 2000
 """Rows that are read and changed at a time."""
 

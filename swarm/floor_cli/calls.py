@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from redis.exceptions import RedisError
@@ -14,7 +12,6 @@ from streams.connection import server_time_ms
 from streams.errors import InvalidEventError, StreamUnavailableError
 from streams.vocabulary import ParticipantKind
 from swarm import floor_commands as fc
-from swarm import settings
 from swarm.errors import InvalidCommandError, NotPermittedError, SettingError, StaleTokenError
 from swarm.floor_cli import shown
 from swarm.floor_cli.shown import NO, Answer
@@ -22,10 +19,10 @@ from swarm.floor_client import FloorClient
 from swarm.floor_state import Floor
 from swarm.floor_status import status_of
 from swarm.participant import Participant, Priority
-from swarm.redis_connection import connect_redis
+from swarm.redis_connection import redis_of_swarm
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
 
@@ -72,23 +69,6 @@ def priority(name: str) -> Priority:
     except KeyError as error:
         names = ", ".join(each.name.lower() for each in Priority)
         raise SettingError("--priority", f"{name!r} is no priority", f"Use one of {names}") from error
-
-
-@asynccontextmanager
-async def redis_of_swarm() -> AsyncGenerator[Redis]:
-    """Connect to REDIS_URL.
-
-    Raises:
-        SettingError: it is not set, or no usable Redis answers there.
-    """
-    url = settings.from_environment({**os.environ, "LIVEKIT_URL": ""}).redis_url
-    if url is None:
-        raise SettingError("REDIS_URL", "missing", "Set it to the Redis of the swarm")
-    redis = await connect_redis(url)
-    try:
-        yield redis
-    finally:
-        await redis.aclose()
 
 
 async def see_to_room(redis: Redis, room: str, *, new: bool) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from swarm.errors import FloorDeniedError, SettingError
 from swarm.floor_cli import shown
-from swarm.floor_cli.calls import redis_of_swarm, see_to_room
+from swarm.floor_cli.calls import see_to_room
 from swarm.floor_cli.shown import DONE, NO, Answer
 from swarm.participant import Priority
+from swarm.redis_connection import redis_of_swarm
 from swarm.talking_stick import TalkingStick
 
 if TYPE_CHECKING:

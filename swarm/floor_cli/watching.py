@@ -17,7 +17,8 @@ from streams.errors import StreamUnavailableError
 from streams.hub import StreamHub
 from swarm import tail_lines
 from swarm.floor_cli import shown
-from swarm.floor_cli.calls import floor_of, glance, redis_of_swarm, see_to_room
+from swarm.floor_cli.calls import floor_of, glance, see_to_room
+from swarm.redis_connection import redis_of_swarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

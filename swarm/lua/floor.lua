@@ -7,7 +7,8 @@
 --         granted_ms, deadline_ms, hold_lease_ms, confirmed, taken_ms, sounding_ms, reason, grace_until_ms,
 --         revoking_by, revoking_reason (hold), closed_by, quiet_ms, arrived_us, muted (names), preempted
 --         (token=request_id ...), backchannel_by, backchannel_until_ms, idle_since_ms, and the settings by name
--- KEYS[4] swarm:{room}:queue           hash  participant -> {request_id, priority, arrived_us, front, reason}
+-- KEYS[4] swarm:{room}:queue           hash  participant -> {request_id, priority, arrived_us, front, reason,
+--                                            traceparent (where the request had one)}
 -- KEYS[5] swarm:{room}:order           zset  participant by place in the queue
 -- KEYS[6] swarm:{room}:people          hash  identity -> {words_ms, taken_ms (0: not), stale,
 --                                            observers {name: until_ms}}
@@ -15,7 +16,8 @@
 -- KEYS[8] swarm:{room}:requests        hash  request_id -> {participant, by, state, token, reason}
 -- KEYS[9] swarm:{room}:request_ages    zset  request_id by its last change, ms
 -- KEYS[10] swarm:{room}:roster         hash  participant -> {seen_ms ...}; read only, roster.lua writes it
--- ARGV    command, room, source, arguments (JSON object; tokens as strings), settings of a new room (JSON)
+-- ARGV    command, room, source, arguments (JSON object; tokens as strings), settings of a new room (JSON),
+--         traceparent ('' or left out for none)
 --
 -- Returns {now_us, token, holder, due_ms ('' for none), outcome, ...}, all strings; the outcomes are
 --   granted participant request_id token remaining_ms guard_ms lease_ms confirmed reason | queued participant
@@ -69,7 +71,7 @@ function commands.release()
     })
     enqueue(to, {
       request_id = request_id, priority = priority, reason = a.reason, front = IN_FRONT,
-      arrived_us = whole(next_arrival_us()),
+      arrived_us = whole(next_arrival_us()), traceparent = trace,
     }, who)
   end
   serve()
@@ -143,6 +145,10 @@ function commands.tick()
   return {'unchanged', 'tick'}
 end
 
+-- The settings that a floor begins with are told where a session is open: to look at a floor opens none.
+if begins_with and in_session() then
+  emit('SETTINGS_CHANGED', {by = source, settings = begins_with})
+end
 -- A chair's choice decides who follows a holder whose time ran out just now: it serves by itself.
 settle(ARGV[1] ~= 'grant_to')
 local outcome = commands[ARGV[1]]()

@@ -129,6 +129,10 @@ end
 local KEPT_MS, TRIM, MAX_PEOPLE, FRONT_US, HIGH, URGENT = 120000, 8, 64, 4000000000000000, 3, 4
 local IN_FRONT, FIRST_OF_ALL, MAX_MUTED, RESUMABLE = 1, 2, 256, 16
 local room, source, now = ARGV[2], ARGV[3], now_ms()
+local trace = ARGV[6]
+if not trace or #trace > 128 or not string.find(trace, '^[%x%-]+$') then
+  trace = nil
+end
 local f, dirty = {}, {}
 local raw = redis.call('HGETALL', KEYS[3])
 for index = 1, #raw, 2 do
@@ -167,13 +171,16 @@ for name, check in pairs(shape) do
     return reply(nil, 'invalid', name)
   end
 end
+local begins_with = nil
 if not f.lease_ms then
   local understood, settings = pcall(cjson.decode, ARGV[5])
   if not understood or not is_settings(settings) then
     return reply(nil, 'invalid', 'settings')
   end
+  begins_with = {}
   for name in pairs(bounds()) do
     set(name, settings[name])
+    begins_with[name] = settings[name]
   end
   set('token', '0')
   set('holder', '')

@@ -47,7 +47,7 @@ function commands.grant_to()
   end
   local entry, was = replacing(who, {
     request_id = a.request_id, priority = HIGH, reason = a.reason, arrived_us = whole(next_arrival_us()),
-    front = FIRST_OF_ALL,
+    front = FIRST_OF_ALL, traceparent = trace,
   }, a.by)
   if holding() and a.now then
     end_by_revoking(a.by, a.reason, now)

@@ -64,7 +64,7 @@ local function tell_place(who, entry, was)
   emit('FLOOR_QUEUED', {
     participant = who, priority = entry.priority, request_id = entry.request_id, position = tonumber(position),
     was = was,
-  })
+  }, nil, entry.traceparent)
   return position
 end
 
@@ -194,7 +194,7 @@ function commands.request()
   end
   local entry, was = replacing(who, {
     request_id = a.request_id, priority = a.priority, reason = a.reason, arrived_us = whole(next_arrival_us()),
-    front = (resumes(a.resume_token, who) or preempts) and IN_FRONT or 0,
+    front = (resumes(a.resume_token, who) or preempts) and IN_FRONT or 0, traceparent = trace,
   }, a.participant)
   if preempts and grace_ms > 0 then
     begin_revoking(who, grace_ms, a.reason)

@@ -29,10 +29,11 @@ local function put_person(who, person)
   people_changed[who] = true
 end
 
-local function emit(event_type, data, token)
+-- traceparent: of the request that the event is about; else the call's own.
+local function emit(event_type, data, token, traceparent)
   append(KEYS[1], KEYS[2], {
     kind = 'SYSTEM_SIGNAL', type = event_type, room = room, source = source, token = token,
-    data = cjson.encode(data),
+    data = cjson.encode(data), traceparent = traceparent or trace,
   })
 end
 
@@ -140,7 +141,7 @@ local function grant(who, entry, confirmed, position, by)
     participant = who, request_id = entry.request_id, lease_ms = lease_ms, guard_ms = guard_ms(),
     waited_ms = math.max(0, now - math.floor(tonumber(entry.arrived_us) / 1000)), reason = entry.reason,
     position = position,
-  }, token)
+  }, token, entry.traceparent)
 end
 
 -- End the grant. audible_until_ms is when its gate closes at the latest; nil for a clean end.

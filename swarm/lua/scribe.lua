@@ -11,7 +11,7 @@
 -- lease     take or renew the lease     -> {'mine'} | {'other', ms left}
 -- note      write what is new           -> {'noted', id, onset_ms, ended_ms, final, answered, text} | as lease
 --           person, id, onset_ms, ended_ms (0: not), duration_ms, words_ms, interim, final (false: none, or text),
---           confidence (-1: none), same_onset_ms
+--           confidence (-1: none), same_onset_ms, traceparent ('': none)
 -- answered  the turn was dealt with     -> {'answered'} | as lease; person, id
 -- resign    give the lease up           -> {'resigned'}
 
@@ -63,7 +63,7 @@ end
 local function write(event_type, kind, occurred_ms, data)
   append(KEYS[1], KEYS[2], {
     kind = kind, type = event_type, room = room, source = process, occurred_ms = whole(occurred_ms),
-    data = cjson.encode(data),
+    data = cjson.encode(data), traceparent = a.traceparent ~= '' and a.traceparent or nil,
   })
 end
 

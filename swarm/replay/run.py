@@ -11,12 +11,14 @@ from rich.console import Console
 from rich.live import Live
 
 from streams import keys
+from streams.conversation_stream import ConversationStream
 from streams.errors import InvalidEventError
 from streams.room_state import RoomState, after
 from swarm import tail_lines
 from swarm.analytics.archive_file import open_archive
 from swarm.errors import SettingError
-from swarm.floor_cli.calls import redis_of_swarm, see_to_room
+from swarm.floor_cli.calls import see_to_room
+from swarm.redis_connection import redis_of_swarm
 from swarm.replay import sources, view
 from swarm.replay.moments import Moment, Pace, moment
 
@@ -71,7 +73,7 @@ async def _entries(options: ReplayOptions, stack: AsyncExitStack) -> AsyncGenera
         return sources.from_archive(connection, options.room)
     redis = await stack.enter_async_context(redis_of_swarm())
     await see_to_room(redis, options.room, new=False)
-    return sources.from_stream(redis, options.room)
+    return ConversationStream(redis, options.room).history()
 
 
 def _moment(text: str | None, option: str, zone: tzinfo) -> Moment | None:

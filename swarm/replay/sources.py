@@ -1,11 +1,10 @@
-"""Where a past conversation is read from: a room's stream, or an archive."""
+"""A past conversation, read from an archive."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
 from streams.codec import decode_event
-from streams.conversation_stream import ConversationStream
 from streams.errors import InvalidEventError
 from streams.events import Recorded
 from swarm.analytics.archive_file import interruptible
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     import duckdb
-    from redis.asyncio import Redis
 
 _PAGE = 500
 _ENTRIES = """
@@ -23,22 +21,6 @@ SELECT room, session, entry_id, seq, prev, kind, type, source, at_ms, occurred_m
 FROM events WHERE room = $room
 ORDER BY split_part(entry_id, '-', 1)::BIGINT, split_part(entry_id, '-', 2)::BIGINT
 """
-
-
-async def from_stream(redis: Redis, room: str) -> AsyncGenerator[Recorded]:
-    """Yield what the room's stream holds at this moment, oldest first.
-
-    Raises:
-        StreamUnavailableError: Redis went away.
-    """
-    stream, last_id = ConversationStream(redis, room), "0"
-    while True:
-        entries = await stream.read(last_id, count=_PAGE)
-        for entry in entries:
-            yield entry
-        if not entries:
-            return
-        last_id = entries[-1].id
 
 
 async def from_archive(connection: duckdb.DuckDBPyConnection, room: str) -> AsyncGenerator[Recorded]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from streams import events as ev
-from streams.codec import decode_entry, encode_event
+from streams.codec import decode_entry, encode_entry, encode_event
 from streams.events import Recorded
 from streams.vocabulary import ParticipantKind
+from swarm.archive import sql
+from swarm.archive.rows import COLUMNS, Batch
 from tests.streams.strategies import known_events, unknown_events
 
 if TYPE_CHECKING:
@@ -21,13 +23,6 @@ RECORDED = Path(__file__).parent / "demo_events.jsonl"
 """The record of a run of `swarm demo --json`, as it wrote it."""
 START_MS = 1_795_000_000_000
 AGENTS, PEOPLE = ("ada", "bob", "éva"), ("paul", "quinn")
-TABLE = """
-CREATE TABLE events (
-  room VARCHAR, session VARCHAR, entry_id VARCHAR, seq BIGINT, prev VARCHAR, kind VARCHAR, type VARCHAR,
-  source VARCHAR, at_ms BIGINT, occurred_ms BIGINT, v INTEGER, token BIGINT, late BOOLEAN,
-  traceparent VARCHAR, data JSON
-)
-"""
 agents, people = st.sampled_from(AGENTS), st.sampled_from(PEOPLE)
 anybody = st.sampled_from((*AGENTS, *PEOPLE))
 texts = st.sampled_from(
@@ -179,28 +174,27 @@ def recorded_demo() -> list[Recorded]:
 
 
 def archive(connection: duckdb.DuckDBPyConnection, entries: list[Recorded]) -> None:
-    """Write entries into a table `events`, which is made anew."""
-    connection.execute("DROP TABLE IF EXISTS events")
-    connection.execute(TABLE)
-    rows = [
-        (
-            entry.room,
-            entry.session,
-            entry.id,
-            entry.seq,
-            entry.prev,
-            entry.kind,
-            entry.type,
-            entry.source,
-            entry.at_ms,
-            entry.occurred_ms,
-            entry.v,
-            entry.token,
-            entry.late,
-            entry.traceparent,
-            encode_event(entry.event).data,
-        )
-        for entry in entries
-    ]
-    if rows:
-        connection.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
+    """Write entries into an archive's tables, which are made anew."""
+    write_rows(connection, rows(entries))
+
+
+def write_rows(connection: duckdb.DuckDBPyConnection, made: list[tuple[Any, ...]]) -> None:
+    """Write rows into an archive's tables, which are made anew."""
+    for table in ("events", "positions", "quarantine"):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    for migration in sql.migrations("duckdb"):
+        connection.execute(migration.statements)
+    shape = json.dumps([sql.column_types(postgres=False)])
+    told = json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in made])
+    connection.execute(
+        f"INSERT INTO events SELECT unnest(from_json($rows, '{shape}'), recursive := true)", {"rows": told}
+    )
+
+
+def rows(entries: list[Recorded]) -> list[tuple[Any, ...]]:
+    """Return the entries as the archiver makes rows of them."""
+    batch = Batch()
+    for entry in entries:
+        batch.take(entry.room, [(entry.id, encode_entry(entry))])
+    assert not batch.quarantined
+    return [tuple(getattr(row, name) for name in COLUMNS) for row in batch.events]

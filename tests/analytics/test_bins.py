@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import duckdb
+import psycopg
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,21 +27,31 @@ def test_bins_follow_each_other_without_a_hole() -> None:
         assert bins.bounds_ms(number)[0] == bins.bounds_ms(number - 1)[1] + 1
 
 
-def test_sql_puts_every_duration_into_the_same_bin() -> None:
+@pytest.mark.parametrize("database", ["duckdb", "postgres"])
+def test_sql_puts_every_duration_into_the_same_bin(database: str, request: pytest.FixtureRequest) -> None:
     values = [*range(5_000), *EDGES, -5, 10**9]
-    with duckdb.connect() as connection:
-        connection.execute(bins.SQL)
-        rows = connection.execute("SELECT v, bin_of(v) FROM (SELECT unnest($v) AS v)", {"v": values})
-        assert dict(rows.fetchall()) == {v: bins.bin_of(v) for v in values}
+    query = f"SELECT v, {bins.bin_of_sql('v')} FROM (SELECT unnest({{given}}::bigint[]) AS v) AS given"
+    assert dict(answers(database, request, query, values)) == {v: bins.bin_of(v) for v in values}
 
 
-def test_sql_cuts_durations_to_the_same_whole_milliseconds() -> None:
+@pytest.mark.parametrize("database", ["duckdb", "postgres"])
+def test_sql_cuts_durations_to_the_same_whole_milliseconds(
+    database: str, request: pytest.FixtureRequest
+) -> None:
     values = [0.0, -0.0, 0.999, 63.5, -1.0, 1e300, math.inf, -math.inf, math.nan, None, 2.0**53]
-    with duckdb.connect() as connection:
-        connection.execute(bins.SQL)
-        query = "SELECT whole_ms(v) FROM (SELECT unnest($v::DOUBLE[]) AS v)"
-        found = [row[0] for row in connection.execute(query, {"v": values}).fetchall()]
-        assert found == [bins.whole_ms(value) for value in values]
+    query = f"SELECT {bins.whole_ms_sql('v')} FROM (SELECT unnest({{given}}::float8[]) AS v) AS given"
+    assert [row[0] for row in answers(database, request, query, values)] == [bins.whole_ms(v) for v in values]
+
+
+def answers(
+    database: str, request: pytest.FixtureRequest, query: str, values: list[Any]
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a query in that database."""
+    if database == "duckdb":
+        with duckdb.connect() as connection:
+            return connection.execute(query.format(given="$v"), {"v": values}).fetchall()
+    with psycopg.connect(request.getfixturevalue("postgres_url")) as connection:
+        return connection.execute(query.format(given="%(v)s"), {"v": values}).fetchall()
 
 
 @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=50), st.floats(0.01, 1))

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from streams import keys, rooms
 from streams.codec import encode_entry
 from streams.connection import redis_client
+from swarm.archive import open_archive as archive_at
+from swarm.archive.rows import Batch
 from swarm.commands import app
 from swarm.errors import SettingError
 from tests.analytics.sessions import archive, recorded_demo
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 ROOM = recorded_demo()[0].room
+FOREIGN = 600
+"""Entries before the record that are none of the swarm's: more than a page."""
 
 
 class Plain:
@@ -47,6 +51,8 @@ def url(real_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
         try:
             await redis.flushall()
             await rooms.register(redis, ROOM)
+            for number in range(FOREIGN):
+                await redis.xadd(keys.stream(ROOM), {"hello": "world"}, id=f"1-{number + 1}")
             for entry in recorded_demo():
                 await redis.xadd(keys.stream(ROOM), dict(encode_entry(entry)), id=entry.id)
         finally:
@@ -75,6 +81,23 @@ def test_the_stream_and_the_archive_give_the_same_document(url: str, file: Path)
     assert told["participants"]["host"]["turns"] == 4
 
 
+def test_an_archive_in_postgresql_gives_the_same_document_and_shows_no_password(
+    url: str, postgres_url: str
+) -> None:
+    async def fill() -> None:
+        async with archive_at(postgres_url) as opened:
+            batch = Batch()
+            batch.take(ROOM, [(entry.id, encode_entry(entry)) for entry in recorded_demo()])
+            await opened.write(batch)
+
+    asyncio.run(fill())
+    archived = run(ROOM, "--archive", postgres_url.replace("swarm@", "swarm:secret@"), "--json")
+    assert archived.exit_code == 0, archived.output
+    told = json.loads(archived.stdout)
+    assert told.pop("archive") == "postgresql:///postgres"
+    assert told == json.loads(run(ROOM, "--json").stdout)
+
+
 def test_tables_name_everybody(url: str) -> None:
     shown = run(ROOM).stdout
     for word in ("host", "expert", "person", "fairness", "onset to silence", "who cut whom off"):
@@ -93,6 +116,7 @@ def test_all_rooms_of_an_archive_and_a_picture(file: Path, tmp_path: Path) -> No
     [
         ((), "ROOM: missing"),
         (("--archive", "/nowhere.duckdb"), "--archive: there is no file"),
+        (("--archive", "mysql://ada:pw@host/swarm"), "--archive: 'mysql://host/swarm' is no archive"),
         (("nowhere",), "ROOM: there is no room 'nowhere'"),
         ((ROOM, "--plot", "/nowhere/at/all.png"), "--plot: there is no folder"),
         ((ROOM, "--watch", "--plot", "x.png"), "--watch: only a live room"),

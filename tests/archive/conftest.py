@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
 from swarm.archive import open_archive
 from tests.conftest import REDIS_CURE
-from tests.engines.postgres import CURE, PostgresServer, postgres_binaries
 from tests.restartable_redis import RestartableRedis
 from tests.unavailable import unavailable
 
@@ -18,25 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from swarm.archive import Archive
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """A private PostgreSQL for the whole run."""
-    binaries = postgres_binaries()
-    if binaries is None:
-        unavailable("PostgreSQL", CURE)
-    server = PostgresServer(binaries).start()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> str:
-    """The URL of the private PostgreSQL, with nothing in it."""
-    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS swarm CASCADE")
-    return postgres_server.url
 
 
 @pytest.fixture(params=["duckdb", "postgres"])

@@ -331,7 +331,7 @@ async def test_the_keys_hold_what_they_are_said_to_hold(real_redis: Redis) -> No
     entries_found: list[Recorded] = await ConversationStream(real_redis, "r").read()
     first = (await real_redis.xrange(keys.stream("r"), count=2))[1][1]
     events = section("## Events")
-    assert set(first) | {"token"} == set(codes(events[: events.index("The\nscript")]))
+    assert set(first) | {"token", "traceparent"} == set(codes(events[: events.index("The\nscript")]))
     assert {each.type for each in entries_found if each.source == "test"} <= {
         codes(row[0])[0] for row in rows("## Events", 3)
     }

@@ -25,12 +25,13 @@ CURE = "install Docker with its compose plugin (docs.docker.com/engine/install),
 ANSWER_LIMIT_S = 10.0
 BUILD_LIMIT_S = 600.0
 """The first build downloads some 150 packages; later ones take seconds."""
+PULL_LIMIT_S = 180.0
 HEALTHY_LIMIT_S = 90.0
 COMMAND_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
 _STEP_S = 0.25
 _ERASE_LINE = "\x1b[2K"
-_SET_BY_COMPOSE_FILE = ("REDIS_", "LIVEKIT_", "COMPOSE_", "ROOM", "PUBLISH_ON")
+_SET_BY_COMPOSE_FILE = ("REDIS_", "LIVEKIT_", "POSTGRES_", "COMPOSE_", "ROOM", "PUBLISH_ON")
 
 
 class ComposeError(AssertionError):
@@ -53,6 +54,22 @@ def require_engine() -> None:
             unavailable("container engine", CURE)
 
 
+def require_image(image: str) -> None:
+    """Return where the engine has an image or can pull it; elsewhere the test is `unavailable`."""
+    if (
+        subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode
+        == 0
+    ):
+        return
+    cure = f"docker pull {image}"
+    try:
+        pulled = subprocess.run(cure.split(), capture_output=True, timeout=PULL_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        unavailable(f"image {image}", cure)
+    if pulled.returncode != 0:
+        unavailable(f"image {image}", cure)
+
+
 class Compose:
     """The project, in the foreground as a user starts it; `with Compose() as compose`.
 
@@ -65,17 +82,19 @@ class Compose:
 
     def __init__(self, **settings: str) -> None:
         self.project = f"swarm-test-{secrets.token_hex(4)}"
-        tcp = _free_ports(3, socket.SOCK_STREAM)
+        tcp = _free_ports(4, socket.SOCK_STREAM)
         ports = {
             "REDIS_PORT": tcp[0],
             "LIVEKIT_PORT": tcp[1],
             "LIVEKIT_TCP_PORT": tcp[2],
+            "POSTGRES_PORT": tcp[3],
             "LIVEKIT_UDP_PORT": _free_ports(1, socket.SOCK_DGRAM)[0],
         }
         kept = {k: v for k, v in os.environ.items() if not k.startswith(_SET_BY_COMPOSE_FILE)}
         self._env = {**kept, **{name: str(port) for name, port in ports.items()}, **settings}
         self.redis_url = f"redis://127.0.0.1:{ports['REDIS_PORT']}/0"
         self.livekit_url = f"ws://{settings.get('LIVEKIT_NODE_IP', '127.0.0.1')}:{ports['LIVEKIT_PORT']}"
+        self.postgres_url = f"postgresql://swarm:swarm@127.0.0.1:{ports['POSTGRES_PORT']}/swarm"
         self._foreground: subprocess.Popen[bytes] | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
 

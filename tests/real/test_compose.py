@@ -32,6 +32,7 @@ AUDIO = Path(__file__).parents[1] / "data" / "audio"
 AGENTS = ("host", "expert")
 KEY, SECRET = "devkey", "development-secret-of-32-characters"
 INTO_A_TURN_S = 2.0
+ARCHIVED_WITHIN_S = 30.0
 SILENT_WITHIN_S = 1.2
 """From the onset of the person's speech; 0.2 s where the machine has nothing else to do."""
 
@@ -79,7 +80,7 @@ async def first(
     raise AssertionError("a subscription does not end")
 
 
-@pytest.mark.parametrize("service", ["redis", "livekit", "host", "expert"])
+@pytest.mark.parametrize("service", ["redis", "livekit", "host", "expert", "archive"])
 def test_a_service_runs_without_rights(compose: Compose, service: str) -> None:
     host: dict[str, Any] = compose.inspect(service)["HostConfig"]
     assert (host["ReadonlyRootfs"], host["CapDrop"], host["Privileged"]) == (True, ["ALL"], False)
@@ -186,6 +187,30 @@ def test_tail_and_token_are_at_hand_in_a_container(compose: Compose) -> None:
     assert compose.run(*inside, "token", "ada").count(".") == 2
 
 
+def test_the_archive_fills_and_survives_a_kill(compose: Compose) -> None:
+    def archived() -> dict[str, Any]:
+        figures = ("swarm", "stats", "lobby", "--archive", "archive/swarm.duckdb", "--json")
+        return json.loads(compose.run("exec", "-T", "archive", *figures))
+
+    def of_stream() -> dict[str, Any]:
+        return json.loads(compose.run("exec", "-T", "host", "swarm", "stats", "lobby", "--json"))
+
+    def until_it_has(events: int) -> dict[str, Any]:
+        end_s = time.monotonic() + ARCHIVED_WITHIN_S
+        while (found := archived())["events"] < events:
+            assert time.monotonic() < end_s, found
+        return found
+
+    before = of_stream()["events"]
+    assert before > 0
+    assert until_it_has(before)["missing"] == 0
+    compose.run("kill", "archive")
+    compose.run("start", "archive")
+    compose.until_healthy()
+    found = until_it_has(of_stream()["events"])
+    assert (found["missing"], found["sessions"]) == (0, of_stream()["sessions"])
+
+
 def test_a_wrong_setting_is_one_line_and_exit_code_2(compose: Compose) -> None:
     command = (
         "run",
@@ -207,8 +232,9 @@ def test_ctrl_c_stops_everything_in_order_and_without_noise(compose: Compose) ->
     exit_code, lasted_s = compose.interrupt()
     assert exit_code in {0, 130}
     assert lasted_s < 10.0
-    codes = {name: compose.inspect(name)["State"]["ExitCode"] for name in ("redis", "livekit", *AGENTS)}
-    assert codes == {"redis": 0, "livekit": 0, "host": 128 + signal.SIGTERM, "expert": 128 + signal.SIGTERM}
+    stopped = 128 + signal.SIGTERM
+    ends = {"redis": 0, "livekit": 0, "host": stopped, "expert": stopped, "archive": stopped}
+    assert {name: compose.inspect(name)["State"]["ExitCode"] for name in ends} == ends
     agents = "\n".join(line for line in compose.output().splitlines() if line.startswith(AGENTS))
     assert all(f"agent.joined agent={name}" in agents for name in AGENTS)
     assert [word for word in NOISE if word in agents] == []

@@ -9,6 +9,8 @@ import pytest
 from redis.asyncio import Redis as PlainRedis
 
 from streams import ConversationStream, events, keys, new_request_id
+from streams.codec import encode_entry
+from streams.entry_pages import PAGE
 from streams.errors import (
     ForeignTokenError,
     InvalidEventError,
@@ -232,6 +234,31 @@ async def test_a_broken_entry_is_reported_and_hides_no_other(redis_client: Redis
     async with stream.subscribe("0", types={"TRANSCRIPT"}, on_invalid=found.append) as entries:
         assert [(await anext(entries)).seq for _ in range(2)] == [2, 3]
     assert len(found) == 2
+
+
+async def test_history_goes_past_any_number_of_foreign_entries_to_what_is_there_when_it_begins(
+    redis_client: Redis,
+) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    first = await stream.publish(said("a"), source="x")
+    for _ in range(PAGE + 10):  # a whole page has nothing to give, the next one less than its number
+        await redis_client.xadd(keys.stream("lobby"), {"hello": "world"})
+    elsewhere = {**encode_entry(first), "room": "elsewhere"}
+    foreign = await redis_client.xadd(keys.stream("lobby"), dict(elsewhere))
+    await stream.publish(said("b"), source="x")
+    wrong: list[str] = []
+    history = stream.history(on_invalid=lambda error: wrong.append(error.entry_id or ""))
+    got = [await anext(history)]
+    await stream.publish(said("too late"), source="x")
+    got += [entry async for entry in history]
+    assert texts(got) == ["a", "b"]
+    assert len(wrong) == PAGE + 11
+    assert wrong[-1] == foreign
+    assert texts([entry async for entry in stream.history(foreign)]) == ["b", "too late"]
+
+
+async def test_history_of_a_room_without_a_record_is_empty(redis_client: Redis) -> None:
+    assert [entry async for entry in ConversationStream(redis_client, "lobby").history()] == []
 
 
 async def test_unknown_events_are_published_as_they_were_read(redis_client: Redis) -> None:

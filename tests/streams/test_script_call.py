@@ -49,6 +49,25 @@ async def test_any_client_gives_the_same_reply(redis_client: Redis) -> None:
         assert await call("", '{"says": "naïve\r\n$5"}') == ["key:é", "", '{"says": "naïve\r\n$5"}']
 
 
+async def test_calls_together_get_their_replies_in_order_also_where_the_script_was_forgotten(
+    redis_client: Redis,
+) -> None:
+    call = ScriptCall(redis_client, "return {KEYS[2], ARGV[1]}", ["{k}"], more_keys=1, arguments=1)
+    calls = [(f"{{k}}{number}", f"é{number}") for number in range(3)]
+    assert await call.together(calls) == [list(each) for each in calls]
+    await redis_client.script_flush()
+    assert await call.together(calls) == [list(each) for each in calls]
+    assert await call.together(calls[:1]) == [list(calls[0])]
+
+
+async def test_one_refusal_among_calls_together_is_raised(real_redis: Redis) -> None:
+    call = ScriptCall(real_redis, "return redis.call('INCR', KEYS[1])", [], more_keys=1, arguments=0)
+    await real_redis.set("word", "no number")
+    with pytest.raises(ResponseError, match="not an integer"):
+        await call.together([("one",), ("word",), ("two",)])
+    assert await call.together([("one",), ("two",)]) == [2, 2]
+
+
 async def test_bytes_that_are_no_text_come_back_as_they_were(real_redis: Redis) -> None:
     call = ScriptCall(real_redis, ECHO, ["key"], arguments=2)
     assert await call("\udcff", "x") == ["key", "\udcff", "x"]

@@ -40,6 +40,11 @@ async def test_two_scribes_that_answer_one_turn_at_once_ask_one_agent(
             assert granted.participant == "otto"
 
 
+def fifo_was_told(process: Process) -> bool:
+    told = [event.settings.get("turn_policy") for event in process.events(ev.SettingsChanged)]
+    return Policy.FIFO in told
+
+
 async def test_bids_of_slow_agents_are_not_waited_for_longer_than_the_window(redis_client: Redis) -> None:
     async def slow(text: str, heard: Any) -> tuple[float, str]:
         await asyncio.sleep(5)
@@ -181,7 +186,7 @@ async def test_what_happens_while_a_process_reads_the_past_is_not_lost(
         await process.stream.publish(muted, source="judy")
         changed = ev.SettingsChanged(by="judy", settings={"turn_policy": "fifo"})
         await process.stream.publish(changed, source="judy")
-        await process.until(lambda: process.events(ev.SettingsChanged))
+        await process.until(lambda: fifo_was_told(process))
         return entries
 
     newest = allocator.newest_entries
@@ -206,7 +211,7 @@ async def test_a_rule_that_changes_while_a_process_asks_for_it_counts(
     async def slowly(*about: Any, **more: Any) -> AllocationSettings:
         settings = await adopt(*about, **more)
         await store.change(AllocationSettings(Policy.FIFO), by="judy")
-        await process.until(lambda: process.events(ev.SettingsChanged))
+        await process.until(lambda: fifo_was_told(process))
         return settings
 
     monkeypatch.setattr(store, "adopt", slowly)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from opentelemetry.trace import format_span_id, format_trace_id
 
 from host_agent.ports import Prompt
 from streams import events as ev
 from streams.events import Latency
-from streams.tracing import processing
+from streams.tracing import here, processing
 from streams.vocabulary import ParticipantKind
 from swarm.interruption_steps import Step, judged, steps
 from swarm.traced_record import TracedRecord
@@ -20,6 +21,8 @@ from tests.tracing import traced_process
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+    from streams import Outbox
 
 CUT: dict[str, Any] = {
     "interrupted": "host",
@@ -85,9 +88,13 @@ class Kept:
         self.reports.append({"event": event, **about})
 
 
+def record_into(kept: Kept) -> TracedRecord:
+    return TracedRecord(cast("Outbox", kept), clock=lambda: 12.0)
+
+
 def test_without_tracing_reports_go_on_as_they_are() -> None:
     kept = Kept()
-    TracedRecord(kept).report(ev.Interruption(**CUT), source="host", token=4, occurred_s=2.0)
+    record_into(kept).report(ev.Interruption(**CUT), source="host", token=4, occurred_s=2.0)
     [report] = kept.reports
     assert report.pop("event") == ev.Interruption(**CUT)
     assert report == {"source": "host", "token": 4, "occurred_s": 2.0, "traceparent": None}
@@ -97,7 +104,7 @@ def test_the_utterance_that_was_cut_is_in_the_same_trace_and_no_other_is() -> No
     kept = Kept()
     said = {"participant": "host", "generated_text": "", "heard_text": "", "heard_ms": 0, "generated_ms": 0}
     with traced_process() as traced:
-        record = TracedRecord(kept, clock=lambda: 12.0)
+        record = record_into(kept)
         record.report(ev.Interruption(**CUT), source="host", occurred_s=11.0)
         for utterance_id in ("u1", "u2"):
             record.report(ev.Utterance(**said, utterance_id=utterance_id, interrupted=True), source="host")
@@ -107,6 +114,40 @@ def test_the_utterance_that_was_cut_is_in_the_same_trace_and_no_other_is() -> No
     cut, same, other, named = (report["traceparent"] for report in kept.reports)
     assert cut
     assert (same, other, named) == (cut, None, given)
+
+
+def test_what_is_reported_under_a_grant_is_in_the_trace_of_the_grant() -> None:
+    kept = Kept()
+    with traced_process():
+        record = record_into(kept)
+        record.granted(7, PARENT)
+        for token in (7, 6, None):
+            record.report(ev.RoomOpened(), source="host", token=token)
+        with record.turn(7):
+            assert here() == PARENT
+        with record.turn(6):
+            assert here() == ""
+    assert [report["traceparent"] for report in kept.reports] == [PARENT, None, None]
+
+
+def test_what_an_interruption_brings_about_is_in_its_trace_before_it_is_reported() -> None:
+    kept = Kept()
+    latency = Latency(onset_to_detector_ms=64.0004, detector_to_gate_ms=1.0004)
+    with traced_process() as traced:
+        record = record_into(kept)
+        record.granted(7, PARENT)
+        with record.interrupting("never told", 9.0):
+            pass
+        with record.interrupting("u1", 10.0):
+            before = here()
+        record.report(ev.Interruption(**CUT, latency=latency), source="host", occurred_s=10.065)
+        unreported, *steps_made, whole = traced.spans
+    assert [span.name for span in steps_made] == ["detector", "gate", "host"]
+    assert unreported.context.trace_id != whole.context.trace_id
+    assert before.split("-")[1] == kept.reports[0]["traceparent"].split("-")[1]
+    assert before.split("-")[2] == format_span_id(whole.context.span_id)
+    assert all(whole.start_time <= step.start_time for step in steps_made)
+    assert [format_trace_id(link.context.trace_id) for link in whole.links] == [PARENT.split("-")[1]]
 
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -133,6 +174,11 @@ async def test_a_persons_interruption_is_one_trace_from_the_detector_to_the_cons
         assert entry.traceparent is not None
         trace_id = int(entry.traceparent.split("-")[1], 16)
         ours = {span.name: span for span in traced.spans if span.context.trace_id == trace_id}
+        written = {each.type: each for each in await room.session.stream.read()}
+    revoked = written["FLOOR_REVOKED"]
+    assert revoked.traceparent is not None
+    assert int(revoked.traceparent.split("-")[1], 16) == trace_id
+    assert "floor preempt" in ours
     order = ["INTERRUPTION", "detector", "gate", "judge", "host", "send INTERRUPTION", "process INTERRUPTION"]
     assert set(order) <= set(ours)
     starts = [ours[name].start_time for name in order]
@@ -143,3 +189,27 @@ async def test_a_persons_interruption_is_one_trace_from_the_detector_to_the_cons
     assert detector.start_time is not None
     lasted_ms = (detector.end_time - detector.start_time) / 1e6
     assert lasted_ms == pytest.approx(entry.event.latency.onset_to_detector_ms, abs=0.01)
+
+
+@pytest.mark.real
+@pytest.mark.timeout(120)
+async def test_a_persons_turn_and_its_answer_are_one_trace(real_redis: Redis) -> None:
+    recogniser = ScriptedRecogniser("tell me more")
+    with traced_process() as traced:
+        async with in_room(real_redis, agent("host", ScriptModel("Fine.")), recogniser=recogniser) as room:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(room.microphone.say(speech()))
+                await room.until(ev.FloorReleased, participant="host")
+            entries = await room.session.stream.read()
+        names = {span.name for span in traced.spans}
+    turn = ("SPEECH_STARTED", "SPEECH_ENDED", "TRANSCRIPT", "FLOOR_REQUESTED", "FLOOR_GRANTED", "FLOOR_TAKEN")
+    turn += ("UTTERANCE", "FLOOR_RELEASED")
+    traces = {
+        (entry.traceparent or "--").split("-")[1]
+        for entry in entries
+        if entry.type in turn and (entry.type, entry.source) != ("FLOOR_TAKEN", "ada")
+        if (entry.type, entry.source) != ("FLOOR_RELEASED", "ada")
+    }
+    assert len(traces) == 1
+    assert traces != {""}
+    assert {"scribe note", "floor request", "floor take", "floor release", "send UTTERANCE"} <= names

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 DEMO = recorded_demo()
 ROOM = DEMO[0].room
+FOREIGN = 600
+"""Entries before the record that are none of the swarm's: more than a page."""
 
 
 class Plain:
@@ -61,6 +63,8 @@ def url(real_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         try:
             await redis.flushall()
             await rooms.register(redis, ROOM)
+            for number in range(FOREIGN):
+                await redis.xadd(keys.stream(ROOM), {"hello": "world"}, id=f"1-{number + 1}")
             for entry in DEMO:
                 await redis.xadd(keys.stream(ROOM), dict(encode_entry(entry)), id=entry.id)
         finally:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 
 from streams import ConversationStream, events, keys
+from streams.codec import encode_entry
 from streams.connection import redis_client as client_of
 from streams.errors import StreamUnavailableError
 from streams.event_examples import EXAMPLES
@@ -172,12 +173,17 @@ async def test_what_was_missed_and_what_cannot_be_read_is_said(redis_client: Red
     gone = [await stream.publish(said(str(number)), source="x") for number in range(3)]
     await stream.publish(said("after"), source="x")
     await redis_client.xdel(keys.stream("lobby"), gone[1].id, gone[2].id)
+    elsewhere = {**encode_entry(gone[0]), "room": "elsewhere", "seq": "9"}
+    foreign = await redis_client.xadd(keys.stream("lobby"), dict(elsewhere))
     broken = await redis_client.xadd(keys.stream("lobby"), {"kind": "TRANSCRIPT", "type": "TRANSCRIPT"})
     out, in_json = Shown(), Shown()
     await tail(redis_client, TailOptions(rooms=("lobby",), from_id="0", follow=False), out)
     await tail(redis_client, TailOptions(rooms=("lobby",), from_id="0", follow=False, as_json=True), in_json)
     assert out.lines[2] == "missed 2 event(s) of lobby: seq 3 to 4"
-    assert out.lines[-1] == f"unreadable entry {broken}: field v is missing"
+    assert out.lines[-2:] == [
+        f"unreadable entry {foreign}: field room names another room",
+        f"unreadable entry {broken}: field v is missing",
+    ]
     documents = [json.loads(line) for line in in_json.lines]
     assert documents[2]["missed"]["missing"] == 2
     assert documents[-1] == {"unreadable": {"id": broken, "reason": "field v is missing"}}

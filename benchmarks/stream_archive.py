@@ -1,9 +1,11 @@
 # ruff: noqa: E501 - JSON in SQL is clearer in one piece
-"""An archive of any size for `stats.py`: turns of twenty events, as the demo's are, made by DuckDB itself."""
+"""An archive of any size for `stream.py`: turns of twenty events, as the demo's are, made by DuckDB itself."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from swarm.archive import sql
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,16 +14,8 @@ EVENTS_A_TURN = 20
 TURNS_A_ROOM = 500
 EVENTS_A_ROOM = EVENTS_A_TURN * TURNS_A_ROOM
 
-TABLE = """
-CREATE TABLE events (
-  room VARCHAR, session VARCHAR, entry_id VARCHAR, seq BIGINT, prev VARCHAR, kind VARCHAR, type VARCHAR,
-  source VARCHAR, at_ms BIGINT, occurred_ms BIGINT, v INTEGER, token BIGINT, late BOOLEAN, traceparent VARCHAR,
-  data JSON
-)
-"""
-
 _MADE = """
-INSERT INTO events
+INSERT INTO events BY NAME
 WITH numbered AS (
   SELECT i // {room} AS room_n, (i % {room}) // {turn} AS turn_n, i % {turn} AS step, i % {room} + 1 AS seq,
          (hash(i // {turn}) >> 2)::BIGINT AS chance
@@ -42,9 +36,10 @@ WITH numbered AS (
     WHEN step < 15 THEN 2000 + gap_ms + spoken_ms // 2 ELSE 2000 + gap_ms + spoken_ms END AS now_ms
   FROM told
 )
-SELECT room, session, now_ms || '-' || step, seq, CASE WHEN seq = 1 THEN '' ELSE now_ms || '-' || step - 1 END,
+SELECT room, session, now_ms || '-' || step AS entry_id, now_ms AS entry_ms, step AS entry_n, seq,
+  CASE WHEN seq = 1 THEN '' ELSE now_ms || '-' || step - 1 END AS prev,
   CASE WHEN step IN (1, 2, 4, 12) THEN 'TRANSCRIPT' WHEN step = 15 THEN 'UTTERANCE' WHEN step = 16 THEN 'USAGE'
-       ELSE 'SYSTEM_SIGNAL' END,
+       ELSE 'SYSTEM_SIGNAL' END AS kind,
   CASE step
     WHEN 0 THEN 'SPEECH_STARTED' WHEN 3 THEN 'SPEECH_ENDED' WHEN 5 THEN 'FLOOR_REQUESTED'
     WHEN 6 THEN 'FLOOR_QUEUED' WHEN 7 THEN 'FLOOR_RELEASED' WHEN 8 THEN 'FLOOR_GRANTED'
@@ -52,9 +47,13 @@ SELECT room, session, now_ms || '-' || step, seq, CASE WHEN seq = 1 THEN '' ELSE
     WHEN 13 THEN 'SPEECH_ENDED' WHEN 14 THEN CASE WHEN cut THEN 'INTERRUPTION' ELSE 'BACKCHANNEL' END
     WHEN 15 THEN 'UTTERANCE' WHEN 16 THEN 'USAGE' WHEN 17 THEN 'STATE_CHANGED'
     WHEN 18 THEN CASE WHEN cut THEN 'FLOOR_REVOKED' ELSE 'FLOOR_RELEASED' END
-    WHEN 19 THEN 'FLOOR_TAKEN' ELSE 'TRANSCRIPT' END,
-  CASE WHEN step < 8 OR step = 19 THEN person ELSE agent END, now_ms, now_ms - 3, 1,
-  CASE WHEN step IN (8, 9, 10, 14, 15, 17, 18) THEN grant_token END, false, NULL,
+    WHEN 19 THEN 'FLOOR_TAKEN' ELSE 'TRANSCRIPT' END AS type,
+  CASE WHEN step < 8 OR step = 19 THEN person ELSE agent END AS source, now_ms AS at_ms, now_ms - 3 AS occurred_ms,
+  1 AS v, CASE WHEN step IN (8, 9, 10, 14, 15, 17, 18) THEN grant_token END AS token, false AS late,
+  CASE WHEN step = 5 THEN agent || '-4b1f' WHEN step IN (6, 8, 9, 10, 14, 15, 16, 17, 18) THEN agent
+       ELSE person END AS participant,
+  CASE WHEN step = 14 OR step = 18 AND cut THEN person END AS other, step IN (1, 2, 4, 12, 14, 15) AS spoken,
+  false AS forgotten,
   CASE
     WHEN step = 0 THEN format('{{{{"participant":"{{}}","speech_id":"{{}}"}}}}', person, speech)
     WHEN step = 11 THEN format('{{{{"participant":"{{}}","speech_id":"{{}}-b"}}}}', person, speech)
@@ -86,7 +85,7 @@ SELECT room, session, now_ms || '-' || step, seq, CASE WHEN seq = 1 THEN '' ELSE
     WHEN step = 18 AND cut THEN format('{{{{"participant":"{{}}","by":"{{}}","held_ms":{{}},"reason":"speech goes on"}}}}', agent, person, spoken_ms)
     WHEN step = 18 THEN format('{{{{"participant":"{{}}","held_ms":{{}},"to":null,"reason":""}}}}', agent, spoken_ms + 140)
     ELSE format('{{{{"participant":"{{}}","participant_kind":"person","granted_to_audio_ms":null}}}}', person)
-  END
+  END AS data
 FROM timed
 """
 _SAID = (
@@ -112,7 +111,9 @@ def make(path: Path, events: int) -> None:
     import duckdb
 
     with duckdb.connect(str(path), config={"memory_limit": "1GB"}) as connection:
-        connection.execute(TABLE)
+        connection.execute("SET enable_progress_bar = false")
+        for migration in sql.migrations("duckdb"):
+            connection.execute(migration.statements)
         for first in range(0, events, _BATCH):
             made = _MADE.format(
                 room=EVENTS_A_ROOM,
