@@ -39,18 +39,18 @@ def tables(figures: Sequence[Figure], environment: Mapping[str, Any]) -> str:
     return "\n".join((where, "", *rows))
 
 
-def write(path: str, text: str) -> None:
+def write(path: str, text: str, begins: str = BEGINS, ends: str = ENDS) -> None:
     """Put `text` between the marks of the document.
 
     Raises:
         ValueError: the document has no such marks.
     """
     document = Path(path)
-    before, begins, rest = document.read_text(encoding="utf-8").partition(BEGINS)
-    _, ends, after = rest.partition(ENDS)
-    if not begins or not ends:
-        raise ValueError(f"{path} has no {BEGINS} with {ENDS} after it")
-    document.write_text(f"{before}{BEGINS}\n{text}\n{ENDS}{after}", encoding="utf-8")
+    before, begun, rest = document.read_text(encoding="utf-8").partition(begins)
+    _, ended, after = rest.partition(ends)
+    if not begun or not ended:
+        raise ValueError(f"{path} has no {begins} with {ends} after it")
+    document.write_text(f"{before}{begins}\n{text}\n{ends}{after}", encoding="utf-8")
 
 
 def _text(value: float | None) -> str:

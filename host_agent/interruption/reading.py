@@ -6,13 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from host_agent.interruption.english import (
-    HUMMED,
-    LONGEST_PHRASE,
-    OPENERS,
-    PHRASES,
-    WORD_CLASS,
-)
+from host_agent.interruption.english import HUMMED, WORD_CLASS
+from host_agent.interruption.english_phrases import BEGUN
 
 LONGEST_READ_WORDS = 12
 """Words beyond these change nothing: who says so many has taken the floor."""
@@ -20,15 +15,20 @@ LONGEST_READ_CHARS = 240
 _CONTEXT_CHARS = 160
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*(?:-(?![^\W_]))?")
 _ACKNOWLEDGED = re.compile(
-    r"F*[HAORPY]+$|F*P?D[VX]*[MYJF]?A|F*[HAORY]+|F*P?(?:D[VX]*|V)?[MYFJ]*E+L?|P?D[VX]*[MYJ]*EL|U?[HAORY]+F$"
+    r"(?<![oNn])F*[HAORYPpt]+o?$|(?<=[HAO])q$|F*P?D[VX]*[MYJF]?At?|(?<![oNn])F*[HAORY]+"
+    r"|(?<![oNnF])F*P?(?:U[VX]+|D[VX]*|VV?)?[MYFJ]*E+[Lo]?t?|P?D[VX]*[MYJ]*EL"
+    r"|(?:D[VX]*)?x[MEFJ]*[WELT]{1,2}$|U?[HAORY]+F$"
 )
 """What asks for nothing: sounds, short answers, remarks ("that would be really nice")."""
 _OPEN = re.compile(r"(?:D[VX]?V?|V|I|[HAORY]I|U|F|J|M|Y|C)+$")
 """An end that may still become a remark: "that's", "it would be", "i"."""
-
-
-_REMARK_GOES_ON = re.compile(r"[MYDJF]{0,2}")
-_REMARK_BEGINS = frozenset({"that's", "it's", "i", "uh", "um", "of", "makes", "sounds", "got"})
+_STUTTERED = frozenset("DIUVTJMF")
+"""Classes of which a word said twice in a row counts once ("that's that's nice")."""
+_REMARK_GOES_ON = re.compile(r"[MYDJFx]{0,2}")
+_REMARK_BEGINS = frozenset({
+    "that's", "it's", "i", "uh", "um", "of", "makes", "sounds", "got", "that's actually", "it's actually",
+    "i think", "i guess", "i bet", "i hope", "i suppose", "i imagine",
+})  # fmt: skip
 """After these words a remark ("that's nice", "i see") is about as likely as a claim of the floor."""
 
 
@@ -47,36 +47,44 @@ def units_of(text: str) -> Units:
 
 @lru_cache(maxsize=64)
 def _units(text: str) -> Units:
-    words = [
-        word for word in _WORD.findall(text.lower().replace("’", "'")) if word[-1] != "-" or len(word) > 3
-    ][:LONGEST_READ_WORDS]
+    words = _WORD.findall(text.lower().replace("’", "'"))
+    if "-" in text:
+        words = [word for word in words if word[-1] != "-" or len(word) > 3]
     texts: list[str] = []
     letters: list[str] = []
-    at = 0
-    while at < len(words):
-        word = words[at]
-        if word in OPENERS:
-            for length in range(min(LONGEST_PHRASE, len(words) - at), 0, -1):
-                phrase = tuple(words[at : at + length])
-                if letter := PHRASES.get(phrase):
-                    texts.append(" ".join(phrase))
-                    letters.append(letter)
-                    at += length
-                    break
-            else:
-                texts.append(word)
-                letters.append(_class_of(word))
-                at += 1
+    at, end, before = 0, min(len(words), LONGEST_READ_WORDS), ""
+    while at < end:
+        unit = words[at]
+        letter = BEGUN.get(unit)
+        taken = at + 1
+        if letter is None:
+            letter = WORD_CLASS.get(unit) or _class_of(unit)
+        else:
+            unit, letter, taken = _phrase_at(words, at, end, letter)
+        at = taken
+        if unit == before and letter in _STUTTERED:
             continue
-        texts.append(word)
-        letters.append(_class_of(word))
-        at += 1
+        before = unit
+        texts.append(unit)
+        letters.append(letter)
     return Units(tuple(texts), "".join(letters))
 
 
+def _phrase_at(words: list[str], at: int, end: int, letter: str) -> tuple[str, str, int]:
+    """Return the longest phrase that begins at a place, its letter and where it ends; else the word."""
+    begun = words[at]
+    phrase, taken = begun, at + 1
+    for place in range(at + 1, end):
+        begun = f"{begun} {words[place]}"
+        longer = BEGUN.get(begun)
+        if longer is None:
+            break
+        if longer:
+            phrase, letter, taken = begun, longer, place + 1
+    return phrase, letter or WORD_CLASS.get(phrase) or _class_of(phrase), taken
+
+
 def _class_of(word: str) -> str:
-    if letter := WORD_CLASS.get(word):
-        return letter
     if word.isdigit():
         return "Z"
     return "H" if HUMMED.fullmatch(word) else "W"
@@ -165,6 +173,6 @@ def without_phrases(text: str) -> str:
     kept = [
         word
         for word, letter in zip(units.texts, units.letters, strict=True)
-        if letter not in "RP" or " " not in word
+        if letter not in "RPxE" or " " not in word
     ]
     return " ".join(kept)

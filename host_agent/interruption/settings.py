@@ -19,7 +19,7 @@ class JudgeSettings:
     """Voiced speech this long whose words are unknown or unsure is an interruption; shorter is none."""
     unknown_words: int = 3
     """This many words of neither list, surely heard, are an interruption whatever their length."""
-    backchannel_ms: float = 1000.0
+    backchannel_ms: float = 1200.0
     """Voiced speech that acknowledging words may take beside `backchannel_word_ms` for each of them."""
     backchannel_word_ms: float = 350.0
     settle_ms: float = 130.0
