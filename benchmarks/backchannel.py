@@ -1,15 +1,16 @@
 """What a "yeah" over an agent's speech does to it: ours in every mode beside AgentSession, in a real room.
 
-A person acknowledges what an agent is saying; a third participant records the agent. Counted is the silence in
-the 4.5 s from the person's first loud sample on, and whether anything of the speech was lost or came twice. What
-the person says lasts as long as people's backchannels do (0.3 s to 1 s), is said by espeak-ng, and is known to
+A person acknowledges what an agent is saying; a third participant records the agent. Counted is the silence
+in the 4.5 s from the person's first loud sample on, and whether anything of the speech was lost or came
+twice.
+What the person says lasts as long as backchannels do (0.3 s to 1 s), is said by espeak-ng, and is known to
 every contender's recogniser 150 ms after each word and, finally, 300 ms after the last.
 
-Contenders: ours in its modes `immediate`, `confirm` and `overlap`, with the shipped judge; livekit AgentSession
-with resume_false_interruption: as it comes, and tuned (silent after 0.05 s of speech, resuming after 0.5 s, 10 ms
-frames), both with a recogniser that finds no words in an acknowledgement, since any words would cut the agent
-off; as it comes with the words; and with the words and min_words 2, deaf to a single "stop" too. Two rooms at a
-time, one of ours and one of theirs. Needs a livekit-server (LIVEKIT_SERVER_BIN, or on PATH).
+Contenders: ours in its modes `immediate`, `confirm` and `overlap`, with the shipped judge; AgentSession of
+livekit with resume_false_interruption: as it comes, and tuned (silent after 0.05 s of speech, resuming after 0.5 s,
+10 ms frames), both with a recogniser that finds no words in an acknowledgement, since any words would cut the
+agent off; as it comes with the words; and with the words and min_words 2, deaf to a single "stop" too. Two
+rooms at a time, one of ours and one of theirs. Needs a livekit-server (LIVEKIT_SERVER_BIN, or on PATH).
 """
 
 from __future__ import annotations
@@ -143,7 +144,9 @@ def main() -> None:
     begun_s = time.monotonic()
     try:
         measured = asyncio.run(
-            measure(options.only or (*OURS, *PEERS), runs=options.runs, trials=options.trials, seed=options.seed)
+            measure(
+                options.only or (*OURS, *PEERS), runs=options.runs, trials=options.trials, seed=options.seed
+            )
         )
     except KeyboardInterrupt:
         say("stopped")

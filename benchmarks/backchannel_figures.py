@@ -67,7 +67,9 @@ def figures(runs: Sequence[Sequence[Outcome]]) -> list[Figure]:
         silence("immediate_silence_ms", "told_immediate", note="cuts by design; of 4.5 s"),
         silence("agent_session_silence_ms", "resuming", note="defaults; its recogniser finds no words"),
         silence("agent_session_tuned_silence_ms", "resuming_tuned"),
-        silence("agent_session_told_silence_ms", "resuming_told", note="defaults; its recogniser finds the words"),
+        silence(
+            "agent_session_told_silence_ms", "resuming_told", note="defaults; its recogniser finds the words"
+        ),
         silence("agent_session_min_words_silence_ms", "resuming_min_words"),
         over("confirm_over_agent_session", "resuming"),
         over("confirm_over_agent_session_tuned", "resuming_tuned"),
@@ -88,9 +90,7 @@ def by_text(outcomes: Sequence[Outcome]) -> list[str]:
     ]
     for name in present:
         mine = [each for each in outcomes if each.contender == name]
-        cells = [
-            _text(median(each.silence_ms for each in mine if each.text == text)) for text, _ in texts
-        ]
+        cells = [_text(median(each.silence_ms for each in mine if each.text == text)) for text, _ in texts]
         cut = f"{sum(each.cut for each in mine)} of {len(mine)}"
         lost = sum(each.lost_words for each in mine)
         doubled = max(each.doubled_ms for each in mine)
@@ -108,8 +108,9 @@ def tables(made: Sequence[Figure], outcomes: Sequence[Outcome], environment: Map
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     sure = "inconclusive" if environment["inconclusive"] else "steady"
     where = (
-        f"Measured on {environment['cpus']} cores ({environment['machine']}), Python {environment['python']}, "
-        f"{packages}; {environment['trials']} trials of each in {environment['runs']} runs. "
+        f"Measured on {environment['cpus']} cores ({environment['machine']}), Python "
+        f"{environment['python']}, {packages}; {environment['trials']} trials of each in "
+        f"{environment['runs']} runs. "
         f"PINGs beside them: {', '.join(map(str, environment['ping_us']))} us: {sure}."
     )
     return "\n".join((where, "", *rows, "", *by_text(outcomes)))

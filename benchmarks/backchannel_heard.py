@@ -1,4 +1,4 @@
-"""What a listener got of a speech that he knows: what was lost, what came twice, how much later it came. Pure."""
+"""What a listener got of a known speech: what was lost, what came twice, how much later it came. Pure."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Followed:
 
 
 def follow(made: Samples, heard: Samples, hz: int) -> Followed | None:
-    """Follow `made` from its beginning through `heard`, both at `hz`; None where its beginning is not there."""
+    """Follow `made` from its beginning through `heard`, both at `hz`; None where that is not there."""
     first = find_pieces(made, heard, hz, pieces=[(0.0, LONG_MS)])[0]
     if first.likeness < FOUND_AGAIN:
         return None
@@ -98,13 +98,15 @@ def _near(
 
 
 def _later(made: Samples, heard: Samples, hz: int, at_ms: float, expected_ms: float) -> float | None:
-    """Where a long piece is at all, after where it was expected."""
+    """Where the piece is at all, after where it was expected, by the longer one that it begins."""
     stretch = heard[round(expected_ms * hz / 1000) :]
     piece = _cut(made, hz, at_ms, at_ms + LONG_MS)
     if len(stretch) < len(piece):
         return None
     found = find_pieces(piece, stretch, hz, pieces=[(0.0, LONG_MS)])[0]
-    return expected_ms + found.heard_ms if found.likeness >= FOUND_AGAIN else None
+    if found.likeness < FOUND_AGAIN:
+        return None
+    return _near(made, heard, hz, at_ms, expected_ms + found.heard_ms)
 
 
 def _is_there(made: Samples, heard: Samples, hz: int, at_ms: float, offsets_ms: tuple[float, float]) -> bool:
@@ -125,4 +127,8 @@ def _cut(samples: Samples, hz: int, from_ms: float, to_ms: float) -> Samples:
 def _audible_ms(samples: Samples, hz: int) -> float:
     size = round(hz * FRAME_MS / 1000)
     frames = samples[: len(samples) // size * size].astype(np.float64).reshape(-1, size)
-    return float(np.sum(np.sqrt(np.mean(frames * frames, axis=1)) >= LOUD_RMS)) * FRAME_MS if len(frames) else math.nan
+    return (
+        float(np.sum(np.sqrt(np.mean(frames * frames, axis=1)) >= LOUD_RMS)) * FRAME_MS
+        if len(frames)
+        else math.nan
+    )

@@ -93,7 +93,9 @@ def backchannels() -> tuple[Backchannel, ...]:
     made: list[Backchannel] = []
     for text, voice in SAID:
         spoken = EspeakVoice(voice).synthesise_blocking(text)
-        wave = soxr.resample(np.frombuffer(spoken.pcm, np.int16).astype(np.float64), spoken.sample_rate_hz, HZ)
+        wave = soxr.resample(
+            np.frombuffer(spoken.pcm, np.int16).astype(np.float64), spoken.sample_rate_hz, HZ
+        )
         lead = round(LEAD_S * HZ)
         samples = np.zeros(lead + len(wave) + round(TAIL_S * HZ))
         samples[lead : lead + len(wave)] = wave * (PEAK / np.abs(wave).max())
@@ -102,9 +104,7 @@ def backchannels() -> tuple[Backchannel, ...]:
         onset_ms = speech.onset_frame() * FRAME_S * 1000 - LEAD_S * 1000
         texts = [word.text for word in spoken.words]
         words = tuple(
-            (word.end_ms - onset_ms + CONTROL = "control"
-"""The name of trials in which nobody says anything."""
-WORD_LATE_MS, " ".join(texts[: n + 1]))
+            (word.end_ms - onset_ms + WORD_LATE_MS, " ".join(texts[: n + 1]))
             for n, word in enumerate(spoken.words)
         )
         made.append(Backchannel(text, speech, _loud_ms(samples), words))

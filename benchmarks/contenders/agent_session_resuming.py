@@ -47,9 +47,10 @@ class _ToldStream(stt.RecognizeStream):
 
 
 class ResumingContender(AgentSessionContender):
-    """As it comes (`kind` empty), or `tuned`: silent, and going on, as soon as its options allow. Both with a
-    recogniser that finds no words in an acknowledgement, as any words would cut the agent off. `told` is as it
-    comes with a recogniser that finds them, `min_words` the same but deaf to a single word.
+    """As it comes (`kind` empty), or `tuned`: silent, and going on, as soon as its options allow.
+
+    Both have a recogniser that finds no words in an acknowledgement, as any words would cut the agent off.
+    `told` is as it comes with a recogniser that finds them, `min_words` the same but deaf to a single word.
     """
 
     def __init__(self, kind: str) -> None:

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
     from agent_voice import SaidWord
 
-    from adapters.ports import Cut, Recogniser, Resumed, SpeechEnded, SpeechProgress, SpeechStarted, WordsHeard
+    from adapters.ports import (
+        Cut,
+        Recogniser,
+        Resumed,
+        SpeechEnded,
+        SpeechProgress,
+        SpeechStarted,
+        WordsHeard,
+    )
     from streams.events import Event
     from streams.vocabulary import Playout
 
