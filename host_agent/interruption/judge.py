@@ -131,7 +131,9 @@ class WordListJudge:
         if seen.recogniser_failed:
             what = "no recogniser"
         patience = self._patience(speech)
-        if speech.voiced_ms >= settings.sustained_ms * patience:
+        may_be_told = heard is None and not seen.final and not seen.recogniser_failed
+        longest_ms = settings.wordless_ms if may_be_told else settings.sustained_ms
+        if speech.voiced_ms >= longest_ms * patience:
             return Decision.INTERRUPT, f"{speech.voiced_ms:.0f} ms of speech, {what}"
         if speech.settled:
             return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound, {what}"
@@ -139,7 +141,7 @@ class WordListJudge:
             pausing = speech.silence_ms >= settings.pause_ms
             if pausing and speech.voiced_ms <= settings.brief_ms:
                 return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound and a pause, {what}"
-            if not pausing:
+            if not pausing and (not may_be_told or speech.elapsed_ms >= settings.wordless_ms * patience):
                 return Decision.INTERRUPT, f"speech goes on after {speech.elapsed_ms:.0f} ms, {what}"
         return Decision.HOLD, f"{speech.voiced_ms:.0f} ms of speech so far, {what}"
 
@@ -147,13 +149,12 @@ class WordListJudge:
         return self._settings.faint_factor if speech.faint else 1.0
 
     def _measure(self, seen: Observation) -> _Speech | None:
-        numbers = (seen.elapsed_ms, seen.voiced_ms, seen.silence_ms)
-        if not all(math.isfinite(number) for number in numbers):
+        if not math.isfinite(seen.elapsed_ms + seen.voiced_ms + seen.silence_ms):
             return None
-        elapsed_ms, voiced_ms, silence_ms = (max(0.0, number) for number in numbers)
+        silence_ms = max(0.0, seen.silence_ms)
         return _Speech(
-            elapsed_ms=elapsed_ms,
-            voiced_ms=voiced_ms,
+            elapsed_ms=max(0.0, seen.elapsed_ms),
+            voiced_ms=max(0.0, seen.voiced_ms),
             silence_ms=silence_ms,
             faint=seen.level_dbfs < self._settings.faint_dbfs,
             ended=seen.ended,
@@ -236,8 +237,11 @@ def _is_echo(words: str, reading: Reading, agent_words: str, settings: JudgeSett
     heard = words_of(words)
     if len(heard) < settings.echo_min_words or not agent_words:
         return False
-    heard, said = heard[-_ECHO_HEARD:], words_of(agent_words[-_ECHO_CHARS:])[-_ECHO_WINDOW:]
+    heard, agent_words = heard[-_ECHO_HEARD:], agent_words[-_ECHO_CHARS:]
     needed = settings.echo_share * len(heard)
+    if agent_words.isascii() and _among(heard, agent_words.lower()) < needed:
+        return False
+    said = words_of(agent_words)[-_ECHO_WINDOW:]
     spoken = set(said)
     if sum(word in spoken for word in heard) < needed:
         return False
@@ -246,6 +250,11 @@ def _is_echo(words: str, reading: Reading, agent_words: str, settings: JudgeSett
     width = len(heard) + _ECHO_GAPS
     starts = [at for at, word in enumerate(said) if word in heard[:2]]
     return any(_common_in_order(heard, said[at : at + width]) >= needed for at in starts)
+
+
+def _among(words: tuple[str, ...], text: str) -> int:
+    """At most so many of `words` stand in `text`: cheaper than to part it."""
+    return sum([word in text for word in words])
 
 
 def _common_in_order(heard: tuple[str, ...], said: tuple[str, ...]) -> int:

@@ -14,9 +14,11 @@ class JudgeSettings:
     """The thresholds of the first judge. Times in ms, loudness in dB over full scale."""
 
     no_words_ms: float = 500.0
-    """Speech that goes on this long without a word, or without a recogniser, is an interruption."""
+    """Speech that goes on this long without a recogniser, or with unsure words, is an interruption."""
+    wordless_ms: float = 1000.0
+    """The same while no word is known yet: most acknowledgements are over by then, and their words there."""
     sustained_ms: float = 700.0
-    """Voiced speech this long whose words are unknown or unsure is an interruption; shorter is none."""
+    """Voiced speech this long whose words are unsure is an interruption; shorter is none."""
     unknown_words: int = 3
     """This many words of neither list, surely heard, are an interruption whatever their length."""
     backchannel_ms: float = 1200.0
