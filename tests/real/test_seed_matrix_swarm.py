@@ -57,13 +57,13 @@ class Scene:
     seen: Happenings
     model: ScriptModel
 
-    async def until(self, kind: type[Event], *, since: int, limit_s: float = 15.0) -> Any:
-        """The first such event of this agent or about this person from entry `since` on."""
+    async def until(self, kind: Any, *, since: int, limit_s: float = 15.0) -> Any:
+        """The first event of a type, or of one of several, from entry `since` on."""
         for entry in self.seen.all[since:]:
             if isinstance(entry.event, kind):
                 return entry.event
         found = await self.seen.next(lambda event: isinstance(event, kind), limit_s)
-        assert found is not None, f"no {kind.__name__}: {[e.type for e in self.seen.all[since:]]}"
+        assert found is not None, f"no {kind}: {[e.type for e in self.seen.all[since:]]}"
         return found
 
     def since(self, kind: type[Event], since: int) -> list[Any]:
@@ -127,9 +127,9 @@ async def test_acknowledgements_over_the_agent_are_recorded_and_it_says_all_it_h
             said = await at.until(ev.Utterance, since=since)
             assert (said.heard_text, said.interrupted) == (COUNTING, False), words
             await at.until(ev.FloorReleased, since=since)
-            known = await at.until(ev.Backchannel, since=since)
-            assert known.words == words.lower()
-            assert known.held_ms == 0 or mode is BargeInMode.CONFIRM
+            known = await at.until(ev.Backchannel | ev.FalseInterruption, since=since)
+            assert known.words in (words.lower(), ""), "a short one may be over before its word is known"
+            assert (known.held_ms == 0) is (mode is BargeInMode.OVERLAP)
             assert at.since(ev.Interruption, since) == []
         assert len(at.model.requests) == len(IGNORED), "nobody answers an acknowledgement"
 

@@ -1,7 +1,7 @@
 """The scenarios of the interruption handler by voice, through the adapter of the swarm in a real room.
 
 Room, detector, gate, judge and playout are real; the recogniser tells the words that were really said, as
-late as a streaming one does: an "okay" of 450 ms, told 150 ms after its end, is not cut off for want of words.
+late as a streaming one does. An "okay" of 450 ms, told 150 ms after its end, does not cut the agent off.
 """
 
 from __future__ import annotations
