@@ -105,6 +105,7 @@ _TAILS = """
 """
 _OTHERS = {
     "D": "[that's|it's|that is|it is] [actually|just|so]",
+    "V": "[sounds|seems|looks|feels] like [a|an|]",
     "G": "i mean; you see",
     "T": "right [now|there|here]; all of",
     "W": "the right",

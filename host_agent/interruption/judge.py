@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from host_agent.interruption.lexicon import Lexicon, Reading, words_of
-from host_agent.interruption.reading import acknowledges, may_become_a_remark, without_phrases
+from host_agent.interruption.reading import acknowledges, in_phrases, may_become_a_remark, without_phrases
 from host_agent.interruption.settings import JudgeSettings
 from streams.vocabulary import Decision, Verdict
 
@@ -90,7 +91,7 @@ class WordListJudge:
         if _is_echo(seen.words, reading, seen.agent_words, settings):
             calm = speech is not None and (speech.ended or speech.silence_ms >= settings.settle_ms)
             return (Decision.RESUME if calm else Decision.CONTINUE), "the agent's own words coming back"
-        if reading.commands and self._commanding(seen.words):
+        if reading.commands and self._commanding(seen.words, reading):
             return Decision.INTERRUPT, f"command word {reading.commands[0]!r}"
         if speech is None:
             return Decision.INTERRUPT, "durations that are no numbers: interrupt to be safe"
@@ -105,9 +106,9 @@ class WordListJudge:
             return Decision.INTERRUPT, f"words beyond an acknowledgement: {beyond}"
         return self._by_sound(seen, speech, reading)
 
-    def _commanding(self, words: str) -> bool:
+    def _commanding(self, words: str, reading: Reading) -> bool:
         """Whether a command word in `words` commands, for a subclass that knows phrases around it."""
-        del words
+        del words, reading
         return True
 
     def _learned(self, seen: Observation, speech: _Speech, reading: Reading) -> tuple[Decision, str] | None:
@@ -186,6 +187,8 @@ class LearnedJudge(WordListJudge):
 
     def _learned(self, seen: Observation, speech: _Speech, reading: Reading) -> tuple[Decision, str] | None:
         settings = self._settings
+        if len(reading.others) >= _MANY_WORDS:
+            return Decision.INTERRUPT, f"{len(reading.others)} words beyond an acknowledgement"
         complete = seen.final or seen.ended
         if seen.words != self._newest:
             self._newest, self._newest_ms = seen.words, speech.elapsed_ms
@@ -210,8 +213,11 @@ class LearnedJudge(WordListJudge):
             return None
         return round(max(self._p if decision is Decision.INTERRUPT else 1.0 - self._p, 0.5), 4)
 
-    def _commanding(self, words: str) -> bool:
-        return bool(self._lexicon.read(without_phrases(words)).commands)
+    def _commanding(self, words: str, reading: Reading) -> bool:
+        if len(reading.others) >= _MANY_WORDS or not any(in_phrases(each) for each in reading.commands):
+            return True
+        beside = without_phrases(words)
+        return beside is None or bool(self._lexicon.read(beside).commands)
 
     def _remarked(self, speech: _Speech, words: str, p: float) -> tuple[Decision, str]:
         said = words[:_SHOWN_CHARS]
@@ -241,8 +247,7 @@ def _is_echo(words: str, reading: Reading, agent_words: str, settings: JudgeSett
     needed = settings.echo_share * len(heard)
     if agent_words.isascii() and _among(heard, agent_words.lower()) < needed:
         return False
-    said = words_of(agent_words)[-_ECHO_WINDOW:]
-    spoken = set(said)
+    said, spoken = _spoken(agent_words)
     if sum(word in spoken for word in heard) < needed:
         return False
     if any(word not in spoken for command in reading.commands for word in command.split()):
@@ -250,6 +255,13 @@ def _is_echo(words: str, reading: Reading, agent_words: str, settings: JudgeSett
     width = len(heard) + _ECHO_GAPS
     starts = [at for at, word in enumerate(said) if word in heard[:2]]
     return any(_common_in_order(heard, said[at : at + width]) >= needed for at in starts)
+
+
+@lru_cache(maxsize=8)
+def _spoken(agent_words: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The agent's newest words, in order and as a set; the same for many observations."""
+    said = words_of(agent_words)[-_ECHO_WINDOW:]
+    return said, frozenset(said)
 
 
 def _among(words: tuple[str, ...], text: str) -> int:
@@ -275,4 +287,6 @@ _ECHO_CHARS = 500
 _ECHO_WINDOW = 60
 _ECHO_HEARD = 12
 _SHOWN_CHARS = 60
+_MANY_WORDS = 7
+"""So many words of neither list take the floor, whatever they are."""
 _QUESTION_MARKS = ("?", "？", "؟")

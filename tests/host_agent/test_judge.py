@@ -126,7 +126,7 @@ def test_unknown_words_are_judged_by_duration_unless_there_are_many_or_they_are_
 
 def test_more_speech_than_acknowledging_words_take_interrupts() -> None:
     assert judged(seen(1000, words="yeah")).decision is CONTINUE
-    assert judged(seen(1400, words="yeah")).decision is INTERRUPT
+    assert judged(seen(1600, words="yeah")).decision is INTERRUPT
     assert judged(seen(1400, words="yeah yeah right")).decision is CONTINUE
     assert judged(seen(1400, words="yeah", final=True, ended=True)).decision is RESUME
 
