@@ -6,11 +6,11 @@ twice.
 What the person says lasts as long as backchannels do (0.3 s to 1 s), is said by espeak-ng, and is known to
 every contender's recogniser 150 ms after each word and, finally, 300 ms after the last.
 
-Contenders: ours in its modes `immediate`, `confirm` and `overlap`, with the shipped judge; AgentSession
-with resume_false_interruption: as it comes, and tuned (silent after 0.05 s of speech, resuming after 0.5 s),
-both with a recogniser that finds no words in an acknowledgement, since any words would cut the agent off; as it
-comes with the words; and with the words and min_words 2, deaf to a single "stop" too. Two rooms at a time, one
-of ours and one of theirs. Needs a livekit-server (LIVEKIT_SERVER_BIN, or on PATH).
+Contenders: ours in its modes `immediate`, `confirm` and `overlap`, with the shipped judge; AgentSession with
+resume_false_interruption: as it comes, and tuned (silent after 0.05 s of speech, resuming after 0.5 s), both
+with a recogniser that finds no words in an acknowledgement, since any words would cut the agent off; as it
+comes with the words; and with the words and min_words 2, deaf to a single "stop" too. Two rooms at a time,
+one of ours and one of theirs. Needs a livekit-server (LIVEKIT_SERVER_BIN, or on PATH).
 """
 
 from __future__ import annotations

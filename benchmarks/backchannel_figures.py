@@ -43,7 +43,7 @@ def figures(runs: Sequence[Sequence[Outcome]]) -> list[Figure]:
             "longest gap": max((each.longest_ms for each in mine), default=None),
             "cut off of 100": 100 * sum(each.cut for each in mine) / len(mine) if mine else None,
             "words lost": float(sum(each.lost_words for each in mine)),
-            "ms doubled": max((each.doubled_ms for each in mine), default=None),
+            "ms of sound too much": max((each.doubled_ms for each in mine), default=None),
         }
         return Figure(
             figure,
@@ -85,7 +85,7 @@ def by_text(outcomes: Sequence[Outcome]) -> list[str]:
     present = [name for name in NAMES if any(each.contender == name for each in outcomes)]
     head = " | ".join(f'"{text.rstrip(".")}", {ms:.0f} ms' for text, ms in texts)
     rows = [
-        f"| silence in ms, median | {head} | cut off | words lost | doubled, ms |",
+        f"| silence in ms, median | {head} | cut off | words lost | most sound too much, ms |",
         "|---" * (len(texts) + 4) + "|",
     ]
     for name in present:

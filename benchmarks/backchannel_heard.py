@@ -38,7 +38,7 @@ class Followed:
     found_ms: float
     lost_ms: float
     doubled_ms: float
-    """Sound that is there and was not said, or not once more."""
+    """Sound that was not said, or not so long: what came twice, and what a buffer filled gaps with."""
     later_ms: float
     """How much later its end came than its beginning let expect."""
     lost: tuple[tuple[float, float], ...] = ()

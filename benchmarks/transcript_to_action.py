@@ -1,9 +1,9 @@
 """From a transcript to what it does to the audio, as somebody in the room hears it, on a busy event loop.
 
 A person speaks over an agent; the recogniser's words come. In `overlap` "yeah but wait" has to silence the
-agent: timed from the recogniser's call to the first silent frame that a listener gets. In `confirm` "yeah" has
-to let the held audio go on: to the first audible frame. Detector, judge, gate and pacing are real, 50 tasks
-hold the loop for 0.2 ms each, every 20 ms. Wall clock; a frame is pushed every 10 ms, which is in it.
+agent: timed from the recogniser's call to the first silent frame that a listener gets. In `confirm` "yeah"
+has to let the held audio go on: to the first audible frame. Detector, judge, gate and pacing are real, 50
+tasks hold the loop for 0.2 ms each, every 20 ms. Wall clock; a frame is pushed every 10 ms, which is in it.
 """
 
 from __future__ import annotations

@@ -49,9 +49,3 @@ class OurToldContender(OurContender):
     def hear(self, text: str, *, final: bool) -> None:
         """Take what the person has said so far."""
         self._told.tell(text, final=final)
-
-    async def finish(self):  # DEBUG6
-        adapter = self._adapter
-        with open("/tmp/dbg6.txt", "a") as f:
-            print(self._mode, "skipped", adapter._pacer.skipped_ms, file=f)
-        return await super().finish()
