@@ -29,8 +29,9 @@ CLASSES: Mapping[str, str] = MappingProxyType({
         gorgeous sweet fair reasonable sensible useful helpful handy wild insane ridiculous outrageous rough
         tough hard difficult easy tricky annoying frustrating disgusting gross nasty unfortunate lucky
         fortunate smart clever wise cute adorable delicious tasty yummy surprising shocking tragic pathetic
-        disappointing depressing expensive cheap kind brave generous thoughtful considerate classic ironic
-        typical embarrassing exhausting inspiring touching relaxing painful dreadful ghastly lame weak decent solid
+        disappointing depressing expensive cheap kind brave generous thoughtful considerate classic
+        ironic typical embarrassing exhausting inspiring touching relaxing painful dreadful ghastly lame weak
+        decent solid
         sharp slick elegant genius legendary wicked priceless heartbreaking upsetting worrying promising
         encouraging convenient inconvenient understandable logical obvious comforting satisfying rewarding
         possible likely plausible important okay ideal magnificent
@@ -55,8 +56,8 @@ CLASSES: Mapping[str, str] = MappingProxyType({
         love thought knew saw heard guessed figured figure wonder""",
     "Q": "what why when where who which how whose whom what's where's who's how's why's when's whats",
     "X": """do have has had having should shall may need want wanna gonna gotta going got get let let's am""",
-    "n": """don't didn't doesn't haven't hasn't won't wouldn't can't cannot couldn't shouldn't aren't weren't ain't
-        isn't wasn't""",
+    "n": """don't didn't doesn't haven't hasn't won't wouldn't can't cannot couldn't shouldn't aren't weren't
+        ain't isn't wasn't""",
     "o": "too though then",
     "C": "because cause and or if than though although however unless until since while whereas plus cuz",
     "B": "but actually",

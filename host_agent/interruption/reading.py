@@ -32,7 +32,8 @@ _STUTTERED = frozenset("DIUVTJMF")
 """Classes of which a word said twice in a row counts once ("that's that's nice")."""
 _REMARK_GOES_ON = re.compile(r"[MYDJFx]{0,2}o?")
 _REMARK_BEGINS = frozenset({
-    "that's", "it's", "i", "uh", "um", "of", "makes", "sounds", "got", "sounds like", "sounds like a", "that's actually", "it's actually",
+    "that's", "it's", "i", "uh", "um", "of", "makes", "sounds", "got", "sounds like", "sounds like a",
+    "that's actually", "it's actually",
     "i think", "i guess", "i bet", "i hope", "i suppose", "i imagine",
 })  # fmt: skip
 """After these words a remark ("that's nice", "i see") is about as likely as a claim of the floor."""
