@@ -41,6 +41,9 @@ class JudgeSettings:
     """This share of the words in the agent's own words, in their order, is an echo of the agent."""
     echo_min_words: int = 4
     """Fewer words are never taken for an echo: a person may well say one of the agent's words."""
+    thinking_factor: float = 2.0
+    """While the agent thinks nothing has to be silenced: speech without sure words may last so many times
+    as long before it counts."""
     take_probability: float = 0.5
     """Complete words that take the floor at least so probably interrupt (learned classifier)."""
     growing_probability: float = 0.7
@@ -64,6 +67,7 @@ _RANGES = {
     "min_confidence": (0.0, 1.0),
     "faint_dbfs": (-120.0, 0.0),
     "faint_factor": (1.0, 10.0),
+    "thinking_factor": (1.0, 10.0),
     "echo_share": (0.5, 1.0),
     "take_probability": (0.01, 0.99),
     "growing_probability": (0.01, 0.99),
