@@ -66,7 +66,10 @@ class WordListJudge:
         last = self._last
         if last is not None and last.decision is Decision.INTERRUPT:
             return last
-        decision, reason = self._decide(observation)
+        try:
+            decision, reason = self._decide(observation)
+        except (AttributeError, TypeError, ValueError) as error:
+            decision, reason = Decision.INTERRUPT, f"what cannot be read ({error}): interrupt to be safe"
         if (
             last is not None
             and last.decision is Decision.RESUME

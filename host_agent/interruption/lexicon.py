@@ -110,6 +110,7 @@ class Lexicon:
 
     def read(self, text: str) -> Reading:
         """Return what the words of `text` are, from left to right, the longest phrase first."""
+        text = text[:LONGEST_TEXT_CHARS]
         words = words_of(text)
         if _DRAWN_OUT.search(text):
             words = tuple(self._known_form(word) for word in words)
