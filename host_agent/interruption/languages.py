@@ -147,6 +147,8 @@ class Readers:
 
     def language(self, tag: str, words: str) -> str:
         """Return what `words` are in: by their tag ("pt-BR"), else by their script, else the usual."""
+        if not tag:
+            return language_of(words, self.usual)
         spoken = tag.lower().replace("_", "-").partition("-")[0]
         return spoken if spoken == "en" or spoken in self._lists else language_of(words, self.usual)
 
