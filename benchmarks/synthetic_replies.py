@@ -56,7 +56,8 @@ _CLAIMS = (
     "what about", "what if", "which", "whose", "does that", "isn't that the", "there's", "it says",
     "anyway", "next", "the next one", "cancel", "another one", "next week",
     "that isn't right", "that can't be right", "that's not good", "it's too expensive", "that's too late",
-    "this is too long", "it doesn't work", "it isn't true", "is it big", "is it good", "it wasn't me", "too far",
+    "this is too long", "it doesn't work", "it isn't true", "is it big", "is it good", "it wasn't me",
+    "too far",
     "you know what", "you know the",
 )  # fmt: skip
 
