@@ -26,10 +26,9 @@ NAMES = {
 }
 
 
-def mean_silence_ms(outcomes: Sequence[Outcome], name: str) -> float | None:
-    """Return the mean silence that a backchannel caused: a mean, since they are of many lengths."""
-    values = [each.silence_ms for each in outcomes if each.contender == name]
-    return sum(values) / len(values) if values else None
+def silence_ms(outcomes: Sequence[Outcome], name: str) -> float | None:
+    """Return the median silence after a backchannel."""
+    return median(each.silence_ms for each in outcomes if each.contender == name)
 
 
 def figures(runs: Sequence[Sequence[Outcome]]) -> list[Figure]:
@@ -39,7 +38,7 @@ def figures(runs: Sequence[Sequence[Outcome]]) -> list[Figure]:
     def silence(figure: str, name: str, *, goal: float | None = None, note: str = "") -> Figure:
         mine = [each for each in together if each.contender == name]
         peers: dict[str, float | None] = {
-            "median": median(each.silence_ms for each in mine),
+            "mean": sum(each.silence_ms for each in mine) / len(mine) if mine else None,
             "longest gap": max((each.longest_ms for each in mine), default=None),
             "cut off of 100": 100 * sum(each.cut for each in mine) / len(mine) if mine else None,
             "words lost": float(sum(each.lost_words for each in mine)),
@@ -47,17 +46,17 @@ def figures(runs: Sequence[Sequence[Outcome]]) -> list[Figure]:
         }
         return Figure(
             figure,
-            mean_silence_ms(together, name),
+            silence_ms(together, name),
             "ms",
             peers=peers,
-            runs=[mean_silence_ms(run, name) for run in runs],
+            runs=[silence_ms(run, name) for run in runs],
             goal=goal,
             note=note,
         )
 
     def over(figure: str, peer: str) -> Figure:
         def value(outcomes: Sequence[Outcome]) -> float | None:
-            return ratio(mean_silence_ms(outcomes, "told_confirm"), mean_silence_ms(outcomes, peer))
+            return ratio(silence_ms(outcomes, "told_confirm"), silence_ms(outcomes, peer))
 
         return Figure(figure, value(together), "ratio", runs=[value(run) for run in runs])
 
@@ -100,11 +99,12 @@ def by_text(outcomes: Sequence[Outcome]) -> list[str]:
 
 def tables(made: Sequence[Figure], outcomes: Sequence[Outcome], environment: Mapping[str, Any]) -> str:
     """Return where it was measured, the figures and the silences by what was said, in Markdown."""
-    rows = ["| figure | value | runs |", "|---|---|---|"]
+    rows = ["| figure | median | mean | medians of the runs |", "|---|---|---|---|"]
     for figure in made:
         runs = [run for run in figure.runs if run is not None]
         spread = f"{rounded(min(runs)):g} to {rounded(max(runs)):g}" if len(runs) > 1 else ""
-        rows.append(f"| `{figure.name}` | {_text(figure.value)} {figure.unit} | {spread} |")
+        mean = _text(figure.peers["mean"]) if "mean" in figure.peers else ""
+        rows.append(f"| `{figure.name}` | {_text(figure.value)} {figure.unit} | {mean} | {spread} |")
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     sure = "inconclusive" if environment["inconclusive"] else "steady"
     where = (
@@ -131,9 +131,9 @@ def draw(outcomes: Sequence[Outcome], path: str) -> None:
         for cut, mark in ((False, "o"), (True, "x")):
             dots = [each.silence_ms for each in mine if each.cut is cut]
             axes.plot(dots, [row] * len(dots), mark, color=colour, alpha=0.6)
-        axes.plot([mean_silence_ms(mine, name)], [row], "|", color="black", markersize=16)
+        axes.plot([silence_ms(mine, name)], [row], "|", color="black", markersize=16)
     axes.set_yticks(range(len(present)), [NAMES[name] for name in reversed(present)], fontsize=8)
-    axes.set_xlabel("silence after a backchannel, ms of 4,500 (x: cut off; bar: mean)")
+    axes.set_xlabel("silence after a backchannel, ms of 4,500 (x: cut off; bar: median)")
     axes.set_xlim(left=-50)
     figure.savefig(path, dpi=120)
     plt.close(figure)
