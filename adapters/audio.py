@@ -195,3 +195,10 @@ def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     """
     whole = Resampler(from_hz, to_hz, low_delay=False)
     return np.concatenate((whole.push(samples), whole.flush()))
+
+
+def faded_in(pcm: bytes, done: int, over: int) -> bytes:
+    """The next samples of a sound that gets louder over `over` samples, of which `done` have passed."""
+    samples = np.frombuffer(pcm, dtype="<i2")
+    gain = np.minimum((np.arange(done, done + len(samples)) + 1) / over, 1.0)
+    return np.rint(samples * gain).astype("<i2").tobytes()

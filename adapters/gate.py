@@ -29,7 +29,9 @@ from enum import StrEnum
 from streams.vocabulary import BargeInMode, Decision
 
 DECIDE_WITHIN_S = 0.5
-"""From START to Interrupt or Resume, at the latest."""
+"""From START to Interrupt or Resume."""
+WORDLESS_FOR_S = 1.0
+"""The same, at the latest, for speech that goes on while no word of it is known."""
 REVISABLE_FOR_S = 1.2
 """After a Resume in which the same speech may still interrupt."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from adapters.verdicts import Case, Limits, Stage, goes_on, weigh
@@ -52,9 +52,9 @@ class SpeechSoFar:
 class Judgement:
     """Asks `judge` after every change and at the limit; tells `on_verdict` what to act on.
 
-    Without a judge duration alone decides: speech that goes on at the limit interrupts, speech that
-    has stopped resumes. A judge that raises counts as one that cannot decide. `on_verdict` is told
-    an Interrupt at most once and nothing after it.
+    Without a judge duration alone decides: speech that goes on at the limit for speech without words
+    interrupts, speech that has stopped resumes. A judge that raises counts as one that cannot decide.
+    `on_verdict` is told an Interrupt at most once and nothing after it.
     """
 
     def __init__(
@@ -73,7 +73,9 @@ class Judgement:
         self._agent_words = agent_words
         self._clock = clock
         self._limits = limits
-        self._case = Case(decide_by_s=clock() + limits.decide_s)
+        now_s = clock()
+        self._case = Case(now_s + limits.decide_s, now_s + max(limits.decide_s, limits.wordless_s))
+        self._due_s = self._case.decide_by_s
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(limits.decide_s, self._at_limit)
 
@@ -90,7 +92,7 @@ class Judgement:
     def close(self) -> None:
         """Decide nothing more."""
         self._timer.cancel()
-        self._case = Case(self._case.decide_by_s, Stage.CLOSED)
+        self._case = replace(self._case, stage=Stage.CLOSED)
 
     def _weigh(self, now_s: float) -> None:
         seen = self._speech.seen(now_s, self._agent_words())
@@ -117,7 +119,12 @@ class Judgement:
         """Decide now, whatever the timer's grain; after a Resume, end the time for second thoughts."""
         if self.closed:
             return
-        if not self._case.resumed:
-            self._weigh(max(self._clock(), self._case.decide_by_s))
-        elif self._speech.ended is not None:
-            self.close()
+        if self._case.resumed:
+            if self._speech.ended is not None:
+                self.close()
+            return
+        now_s = self._clock()
+        self._weigh(max(now_s, self._due_s))
+        if self._case.stage is Stage.OPEN and self._due_s < self._case.wordless_by_s:
+            self._due_s = self._case.wordless_by_s
+            self._timer = self._loop.call_later(max(0.0, self._due_s - now_s), self._at_limit)

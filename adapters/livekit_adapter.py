@@ -21,14 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-    from adapters.ports import (
-        AdapterListener,
-        FloorView,
-        Judge,
-        ModelInput,
-        Room,
-        SpeechStarted,
-    )
+    from adapters.ports import AdapterListener, FloorView, Judge, ModelInput, Room, SpeechStarted
     from streams.vocabulary import Playout
 
 FLOOR = "floor"
@@ -42,6 +35,8 @@ class AdapterSettings:
     listening: ListeningSettings = field(default_factory=ListeningSettings)
     buffer_s: float = 120.0
     """Audio that may wait to be played; the newest chunk that does not fit is refused."""
+    fade_ms: float = 5.0
+    """An utterance that was held gets louder again within this time."""
 
 
 class LiveKitAdapter:
@@ -90,6 +85,7 @@ class LiveKitAdapter:
         self._voice = Voice(
             sample_rate_hz=sample_rate_hz,
             limit_s=settings.buffer_s,
+            fade_ms=settings.fade_ms,
             floor=floor,
             gate_state=lambda: self.gate_state,
             on_floor_lost=self._floor_lost,
@@ -267,9 +263,8 @@ class LiveKitAdapter:
 
     def _next_frame(self, now_s: float) -> bytes | None:
         frame = self._voice.next_frame(now_s)
-        if frame is not None and self._ears.listens_in(
-            self._room
-        ):  # elsewhere the ears hear this voice like any other agent's
+        # In another room the ears hear this voice like any other agent's.
+        if frame is not None and self._ears.listens_in(self._room):
             self._ears.play_reference(frame, self._sample_rate_hz)
         return frame
 

@@ -1,14 +1,15 @@
 """When a judge's word counts, and what happens when it says nothing. Pure.
 
     stage     Interrupt   Resume              Continue   Hold
-    open      closed      released for 1.2 s  released   at 0.5 s: Interrupt if it goes on, else Resume
+    open      closed      released for 1.2 s  released   in time: Interrupt if it goes on, else Resume
     released  closed      once: 1.2 s more    -          -
     closed    -           -                   -          -
 
 Interrupt is final. A released speech may interrupt while it goes on, and for `revise_s` after the
-Resume. A Continue whose speech ends is a Resume. An undecided judge
-has `decide_s`: then speech that goes on is an interruption (safe), and speech that has stopped was
-a cough.
+Resume. A Continue whose speech ends is a Resume. An undecided judge has `decide_s`: then speech that
+goes on is an interruption (safe), and speech that has stopped was a cough. As long as no word has come,
+though one still may, speech that goes on has `wordless_s`: a recogniser tells a word only after its end,
+so by `decide_s` nothing is known of every third acknowledgement.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from adapters.gate import DECIDE_WITHIN_S, REVISABLE_FOR_S
+from adapters.gate import DECIDE_WITHIN_S, REVISABLE_FOR_S, WORDLESS_FOR_S
 from streams.vocabulary import Decision, Verdict
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 PAUSE_MS = 100.0
 """A speech that has been silent for so long does not go on, for now."""
+STOPPED_MS = 200.0
+"""One that has been silent for so long was no longer than it was."""
 
 
 class Stage(Enum):
@@ -40,6 +43,8 @@ class Case:
     """The judgement of one speech."""
 
     decide_by_s: float
+    wordless_by_s: float
+    """The same for speech that goes on without a word."""
     stage: Stage = Stage.OPEN
     resumed: bool = False
     """Released by a Resume, not by a Continue."""
@@ -52,6 +57,8 @@ class Limits:
 
     decide_s: float = DECIDE_WITHIN_S
     """From START to a decision."""
+    wordless_s: float = WORDLESS_FOR_S
+    """The same for speech that goes on without a word; at least `decide_s`."""
     revise_s: float = REVISABLE_FOR_S
     """After a Resume in which the same speech may still interrupt."""
 
@@ -93,11 +100,14 @@ def _resume(case: Case, now_s: float, limits: Limits) -> Case:
 def _undecided(
     case: Case, verdict: Verdict, seen: Observation, now_s: float, limits: Limits
 ) -> tuple[Case, Verdict | None]:
-    if now_s >= case.decide_by_s and goes_on(seen):
+    may_be_told = not seen.words and not seen.final and not seen.recogniser_failed
+    if now_s >= (case.wordless_by_s if may_be_told else case.decide_by_s) and goes_on(seen):
         return replace(case, stage=Stage.CLOSED), replace(
             verdict, decision=Decision.INTERRUPT, reason="undecided while the speech goes on"
         )
-    if now_s >= case.decide_by_s or (seen.ended and seen.final):
+    silent_ms = STOPPED_MS if may_be_told and now_s < case.wordless_by_s else PAUSE_MS
+    stopped = seen.ended or seen.silence_ms >= silent_ms
+    if (now_s >= case.decide_by_s and stopped) or (seen.ended and seen.final):
         return _resume(case, now_s, limits), replace(
             verdict, decision=Decision.RESUME, reason="the speech stopped undecided"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adapters.audio import Resampler
+from adapters.audio import Resampler, faded_in
 from adapters.errors import UnsupportedAudioError
 from adapters.gate import FloorRight, GateState, floor_right
 from adapters.playout import BYTES_PER_SAMPLE, PlayoutQueue, Stage
@@ -27,7 +27,8 @@ class Voice:
     """Takes chunks of any rate, gives frames at `sample_rate_hz`, and knows what was heard.
 
     `gate_state` says what people's speech allows, `floor` what the floor does (None: everything);
-    `on_floor_lost` is told when an utterance needs the floor and has it no more, and has to cut.
+    `on_floor_lost` is told when an utterance needs the floor and has it no more, and has to cut. An utterance
+    that was held goes on with its next sample, which is faded in over `fade_ms`.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Voice:
         *,
         sample_rate_hz: int,
         limit_s: float,
+        fade_ms: float,
         floor: FloorView | None,
         gate_state: Callable[[], GateState],
         on_floor_lost: Callable[[], None],
@@ -50,6 +52,7 @@ class Voice:
         self._last_frame_s = 0.0
         self._spoke = False
         self._withheld = False
+        self._fade_samples = self._faded = round(sample_rate_hz * fade_ms / 1000)
         self._queue = PlayoutQueue(sample_rate_hz, frame_ms=FRAME_MS, limit_s=limit_s)
         self._resamplers: dict[str, Resampler] = {}
         self._waiters: dict[str, asyncio.Future[Playout]] = {}
@@ -183,7 +186,10 @@ class Voice:
         if self._spoke and now_s - self._last_frame_s > _STALLED_S and right is FloorRight.MUTE:
             self._withheld = True
         self._last_frame_s = now_s
-        utterance = self._queue.ready() if self._gate_state() is GateState.OPEN else None
+        gate = self._gate_state()
+        if gate is GateState.HELD:
+            self._faded = 0
+        utterance = self._queue.ready() if gate is GateState.OPEN else None
         if utterance is not None and right is FloorRight.MUTE:
             self._on_floor_lost()
         self._spoke = utterance is not None and right is FloorRight.PLAY
@@ -196,6 +202,9 @@ class Voice:
             frame = self._queue.take(utterance)
             if begins:
                 self._reports.on_first_audio(utterance.utterance_id, now_s)
+            elif self._faded < self._fade_samples:
+                frame = faded_in(frame, self._faded, self._fade_samples)
+            self._faded += self._queue.frame_samples
         self._queue.pushed += self._queue.frame_samples
         return frame
 

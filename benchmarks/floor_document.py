@@ -18,9 +18,6 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- {name}: written by benchmarks/{name}.py -->", f"<!-- {name}: end -->"
 
 
-BEGINS, ENDS = marks("floor")
-
-
 def tables(figures: Sequence[Figure], environment: Mapping[str, Any]) -> str:
     """Return the figures as Markdown tables, and where they were measured."""
     rows = ["| figure | value | runs | goal | beside it |", "|---|---|---|---|---|"]

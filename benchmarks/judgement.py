@@ -1,10 +1,15 @@
-"""What a judgement costs: one decision, a state query, the memory of a judge, and words to action.
+"""What a judgement is worth and what it costs: accuracy, decision, state query, memory, words to action.
 
-Ours beside LiveKit's own min-words test (`split_words` of livekit-agents, as its session calls it), Pipecat's
-MinWordsUserTurnStartStrategy (in an environment of its own, named by PIPECAT_PYTHON: its pins collide), and
-the plain word list. A decision is one observation of words that the judge has not seen before, over 24
-replies and their beginnings, in CPU time of the thread (on a busy machine the wall clock shows
-its neighbours); words to action is from the recogniser's call to the cut of a real adapter, wall clock.
+    uv run python benchmarks/judgement.py [--rows ROWS.jsonl ...] [--seen TRAIN.jsonl ...] [--json]
+
+Accuracy is measured on `everyday_replies.jsonl` beside this file (written by the authors of the word lists:
+a check that nothing broke, no natural speech) and on every file of rows as `swarm eval` reads them; `--seen`
+names rows whose texts do not count as unseen. Ours beside LiveKit's own min-words test (`split_words` of
+livekit-agents, as its session calls it), Pipecat's MinWordsUserTurnStartStrategy (in an environment of its
+own, named by PIPECAT_PYTHON: its pins collide), and the plain word list. A decision is one observation of
+words that the judge has not seen before, over 24 replies and their beginnings, in CPU time of the thread (on
+a busy machine the wall clock shows its neighbours); words to action is from the recogniser's call to the cut
+of a real adapter, wall clock.
 """
 
 from __future__ import annotations
@@ -12,14 +17,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import json
-import os
 import statistics
-import subprocess
 import time
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judgement_accuracy import figures_of, pipecat
 from livekit.agents.tokenize.basic import split_words
 from report import Figure, environment, median, percentile, show
 
@@ -30,6 +34,7 @@ from adapters.ports import EARS_HZ, AudioFrame, WordsHeard
 from host_agent.interruption import AgentStateManager, InterruptionFilter, InterruptionHandlerConfig
 from host_agent.interruption.judging import judge_factory
 from streams.vocabulary import BargeInMode, Observation
+from swarm.evaluate_run import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +42,8 @@ if TYPE_CHECKING:
     from adapters.ports import Cut, Resumed
     from streams.vocabulary import Playout
 
-RUNS, ROUNDS, JUDGES, ACTIONS = 3, 60, 200, 30
+RUNS, ROUNDS, JUDGES, ACTIONS, PIPECAT_ROUNDS = 3, 60, 200, 30, 20
+EVERYDAY = Path(__file__).parent / "everyday_replies.jsonl"
 DECISION_GOAL_US, QUERY_GOAL_US, INSTANCE_GOAL_KB, ACTION_GOAL_MS = 50.0, 1.0, 15.0, 50.0
 CONTEXT = (
     "so the train to the coast leaves at nine from the upper platform and you change once at the"
@@ -52,23 +58,6 @@ REPLIES = (
     "because i have a dog with me and two bicycles", "exactly", "well i don't know if",
     "hmm which one is it", "tuesday morning", "train to the coast leaves at nine",
 )  # fmt: skip
-_PIPECAT = """
-import asyncio, json, sys, time
-from pipecat.frames.frames import BotStartedSpeakingFrame, InterimTranscriptionFrame
-from pipecat.turns.user_start.min_words_user_turn_start_strategy import MinWordsUserTurnStartStrategy
-async def main(texts):
-    took = []
-    for _ in range(20):
-        for text in texts:
-            strategy = MinWordsUserTurnStartStrategy(min_words=3)
-            await strategy.process_frame(BotStartedSpeakingFrame())
-            frame = InterimTranscriptionFrame(text, "person", "2026-01-01T00:00:00Z")
-            began = time.thread_time_ns()
-            await strategy.process_frame(frame)
-            took.append((time.thread_time_ns() - began) / 1000)
-    print(json.dumps(took))
-asyncio.run(main(json.load(sys.stdin)))
-"""
 
 
 def beginnings() -> list[str]:
@@ -105,13 +94,15 @@ def decisions_us(judging: str, texts: list[str]) -> list[float]:
     return took
 
 
-def state_query_us() -> float:
-    """Return the mean of a state query."""
-    manager, count = AgentStateManager(), 100_000
-    began = time.perf_counter_ns()
-    for _ in range(count):
+def state_query_us() -> float | None:
+    """Return the p99 of a state query, the timer's own time included."""
+    manager = AgentStateManager()
+    took: list[float] = []
+    for _ in range(20_000):
+        began = time.thread_time_ns()
         manager.get_state()
-    return (time.perf_counter_ns() - began) / 1000 / count
+        took.append((time.thread_time_ns() - began) / 1000)
+    return percentile(took, 0.99)
 
 
 def instance_kb() -> float:
@@ -206,34 +197,18 @@ async def actions_ms(count: int) -> list[float]:
     return took
 
 
-def pipecat_us(texts: list[str]) -> tuple[list[float], str]:
-    """Return Pipecat's times, or none and why not."""
-    python = os.environ.get("PIPECAT_PYTHON")
-    if not python:
-        return [], "Pipecat not measured: PIPECAT_PYTHON names no interpreter that has it"
-    ran = subprocess.run(
-        [python, "-c", _PIPECAT],
-        input=json.dumps(texts),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if ran.returncode:
-        return [], "Pipecat not measured: " + (ran.stderr.strip().splitlines() or ["it failed"])[-1]
-    return json.loads(ran.stdout.strip().splitlines()[-1]), ""
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rows", type=Path, nargs="*", default=[])
+    parser.add_argument("--seen", type=Path, nargs="*", default=[])
     options = parser.parse_args()
     texts = beginnings()
     plain = InterruptionFilter()
     runs: list[dict[str, Any]] = []
     note = ""
     for _ in range(RUNS):
-        pipecat, note = pipecat_us(texts)
+        theirs, _, note = pipecat(texts, PIPECAT_ROUNDS)
         runs.append({
             "learned": percentile(decisions_us("learned", texts), 0.99),
             "lists": percentile(decisions_us("lists", texts), 0.99),
@@ -243,7 +218,7 @@ def main() -> None:
             "livekit": percentile(
                 timed_us(lambda text: len(split_words(text, split_character=True)) < 3, texts), 0.99
             ),
-            "pipecat": percentile(pipecat, 0.99),
+            "pipecat": percentile(theirs, 0.99),
             "query": state_query_us(),
             "kb": instance_kb(),
             "action": percentile(asyncio.run(actions_ms(ACTIONS)), 0.99),
@@ -267,6 +242,9 @@ def main() -> None:
             "transcript_to_action_p99_ms", median(of("action")), "ms", runs=of("action"), goal=ACTION_GOAL_MS
         ),
     ]  # fmt: skip
+    seen_texts = frozenset(row.text for file in options.seen for row in read_rows(file))
+    for file in (EVERYDAY, *options.rows):
+        figures += figures_of(file, seen_texts)
     mean_words = statistics.mean(len(text.split()) for text in texts)
     more = {"texts": len(texts), "mean_words": round(mean_words, 1)}
     show("judgement", figures, environment(("livekit-agents",), **more), as_json=options.json)

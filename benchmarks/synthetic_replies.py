@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from host_agent.interruption.english import CLASSES, PHRASES, WORD_CLASS
+from host_agent.interruption.english import CLASSES, WORD_CLASS
+from host_agent.interruption.english_phrases import PHRASES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,11 @@ _CLAIMS = (
     "listen", "hello", "hey", "look", "please", "yeah but", "yeah and", "yes because", "okay so what",
     "right but", "well but", "well i", "oh so you", "oh you mean", "oh but", "sure but", "how about",
     "what about", "what if", "which", "whose", "does that", "isn't that the", "there's", "it says",
-    "anyway", "next", "the next one", "cancel", "another one", "next week", "you know what", "you know the",
+    "anyway", "next", "the next one", "cancel", "another one", "next week",
+    "that isn't right", "that can't be right", "that's not good", "it's too expensive", "that's too late",
+    "this is too long", "it doesn't work", "it isn't true", "is it big", "is it good", "it wasn't me",
+    "too far",
+    "you know what", "you know the",
 )  # fmt: skip
 
 
@@ -74,7 +79,7 @@ def synthetic_replies(contexts: Sequence[str], weight: float) -> list[dict[str, 
 
 
 def _acknowledgement(chance: random.Random) -> str:
-    whole = [" ".join(phrase) for phrase, letter in PHRASES.items() if letter in "RP"]
+    whole = [phrase for phrase, letter in PHRASES.items() if letter in "RPp"]
     remark = (
         f"{chance.choice(_STARTS)} {chance.choice(_DEGREES)} {chance.choice(CLASSES['E'].split())}",
         f"{chance.choice(CLASSES['E'].split())}",

@@ -1,6 +1,10 @@
 """Trains the classifier of short replies from labelled overlaps. Same input, same file, byte for byte.
 
-    python benchmarks/train_turn_classifier.py TRAIN.jsonl --out MODEL.json [--cross-validate]
+    python benchmarks/train_turn_classifier.py TRAIN.jsonl --out MODEL.json
+    python benchmarks/train_turn_classifier.py TRAIN.jsonl --curve [OTHERS.jsonl ...]
+
+The second prints what each threshold for growing words costs and brings, word by word: on TRAIN held out by
+conversation, and on files of rows that no weight has seen.
 
 What it learns from, and what it may not: docs/interruption/data-card.md.
 """
@@ -11,19 +15,22 @@ import argparse
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from synthetic_replies import synthetic_replies
 
+from host_agent.interruption import JudgeSettings, LearnedJudge
 from host_agent.interruption.classifier import TurnClassifier
 from host_agent.interruption.reading import acknowledges, features_of
+from swarm.evaluate import judged, row_of, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-L2 = 0.5
+L2 = 1.0
 SYNTHETIC_WEIGHT = 0.25
 DOUBTFUL_WEIGHT = 0.0
 GROWING_WEIGHT = 0.5
@@ -171,11 +178,44 @@ def scaled(weights: dict[str, float], factor: float) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("train", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--curve", type=Path, nargs="*")
     options = parser.parse_args()
-    rows = [
-        json.loads(line) for line in options.train.read_text(encoding="utf-8").splitlines() if line.strip()
-    ]
+    if options.out is None and options.curve is None:
+        parser.error("name --out or --curve")
+    rows = rows_of(options.train)
+    if options.curve is not None:
+        curve(rows, options.curve)
+    if options.out is not None:
+        write_model(rows, options)
+
+
+def rows_of(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def curve(rows: list[dict[str, Any]], others: Sequence[Path]) -> None:
+    """Print false fires, hits and delay of the replay for each threshold of growing words."""
+    tried = [("held out", [(train(most), held) for most, held in folds(rows)])]
+    if others:
+        whole = train(rows)
+        tried += [(file.stem, [(whole, rows_of(file))]) for file in others]
+    for name, parts in tried:
+        for threshold in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95):
+            settings = JudgeSettings(growing_probability=threshold)
+            outcomes = [
+                judged(row_of(json.dumps(row), 0), partial(LearnedJudge, classifier, None, settings))
+                for classifier, held in parts
+                for row in held
+            ]
+            found = scores(outcomes)["replay"]
+            print(
+                f"{name}, {threshold}: false fires {found['false_fires']:.4f},"
+                f" hits {found['hits_within_1_5_s']:.4f}, median delay {found['median_delay_s']:.2f} s"
+            )
+
+
+def write_model(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
     held = held_out_probabilities(rows, complete=True)
     classifier = train(rows)
     factor = calibrate(classifier, held)

@@ -84,6 +84,8 @@ def stimuli() -> list[Speech]:
 class Stage:
     """A room with one contender, one person and one listener: `async with Stage(server, name) as stage`."""
 
+    listens_at_hz = 48_000
+
     def __init__(self, server: LiveKitServer, name: str) -> None:
         self.name = name
         self._server = server
@@ -96,7 +98,12 @@ class Stage:
         async with contextlib.AsyncExitStack() as stack:
             self.person = await stack.enter_async_context(Person(server.url, server.token(PERSON, self.name)))
             self.listener = await stack.enter_async_context(
-                Listener(server.url, server.token("listener", self.name), only=lambda who: who == AGENT)
+                Listener(
+                    server.url,
+                    server.token("listener", self.name),
+                    sample_rate_hz=self.listens_at_hz,
+                    only=lambda who: who == AGENT,
+                )
             )
             self.contender = await stack.enter_async_context(ContenderProcess(self.name))
             self.rest()

@@ -60,6 +60,10 @@ class Observation:
     recogniser_failed: bool = False
     agent_words: str = ""
     """What the agent was saying around the onset."""
+    agent_thinking: bool = False
+    """The agent prepares its turn and is not audible yet."""
+    language: str = ""
+    """Of the words ("pl", "pt-BR"), where the recogniser says it."""
 
 
 @dataclass(frozen=True, slots=True)

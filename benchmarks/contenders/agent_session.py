@@ -35,25 +35,11 @@ class AgentSessionContender:
 
     async def start(self, url: str, token: str) -> None:
         from livekit import rtc
-        from livekit.agents import Agent, AgentSession, inference
-        from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
+        from livekit.agents import Agent
 
         self._room = rtc.Room()
         await self._room.connect(url, token)
-        if self._tuned:
-            self._session = AgentSession(
-                vad=inference.VAD(model="silero"),
-                turn_handling={
-                    "turn_detection": "vad",
-                    "interruption": {"min_duration": 0.05, "resume_false_interruption": False},
-                },
-            )
-            options = RoomOptions(
-                participant_identity=PERSON, audio_input=AudioInputOptions(frame_size_ms=10)
-            )
-        else:
-            self._session = AgentSession()
-            options = RoomOptions(participant_identity=PERSON)
+        self._session, options = self._made()
         self._session.on("user_state_changed", self._on_user_state)
         self._session.on("agent_state_changed", self._on_agent_state)
         self._session.on("conversation_item_added", self._on_item)
@@ -81,6 +67,24 @@ class AgentSessionContender:
             await self._session.aclose()
         if self._room is not None:
             await self._room.disconnect()
+
+    def _made(self) -> tuple[Any, Any]:
+        """The session and its room options."""
+        from livekit.agents import AgentSession, inference
+        from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
+
+        if not self._tuned:
+            return AgentSession(), RoomOptions(participant_identity=PERSON)
+        session = AgentSession(
+            vad=inference.VAD(model="silero"),
+            turn_handling={
+                "turn_detection": "vad",
+                "interruption": {"min_duration": 0.05, "resume_false_interruption": False},
+            },
+        )
+        return session, RoomOptions(
+            participant_identity=PERSON, audio_input=AudioInputOptions(frame_size_ms=10)
+        )
 
     def _on_user_state(self, event: Any) -> None:
         if event.new_state == "speaking" and self._detected_s is None:

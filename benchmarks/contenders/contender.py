@@ -28,7 +28,10 @@ class Notes:
 
 
 class Contender(Protocol):
-    """An agent that can be cut off by a person, in a room that it has joined as AGENT."""
+    """An agent that can be cut off by a person, in a room that it has joined as AGENT.
+
+    One that is told what the person says also has `hear(text, final=...)`.
+    """
 
     async def start(self, url: str, token: str) -> None:
         """Join the room and be ready; PERSON is or will be there."""
@@ -66,5 +69,13 @@ def make(name: str) -> Contender:
             from contenders.ours import OurContender
 
             return OurContender(mode=name.removeprefix("ours_"))
+        case "told_immediate" | "told_confirm" | "told_overlap":
+            from contenders.ours_told import OurToldContender
+
+            return OurToldContender(mode=name.removeprefix("told_"))
+        case "resuming" | "resuming_tuned" | "resuming_told" | "resuming_min_words":
+            from contenders.agent_session_resuming import ResumingContender
+
+            return ResumingContender(name.removeprefix("resuming").removeprefix("_"))
         case _:
             raise KeyError(name)

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
     from agent_voice import SaidWord
 
-    from adapters.ports import Cut, Resumed, SpeechEnded, SpeechProgress, SpeechStarted, WordsHeard
+    from adapters.ports import (
+        Cut,
+        Recogniser,
+        Resumed,
+        SpeechEnded,
+        SpeechProgress,
+        SpeechStarted,
+        WordsHeard,
+    )
     from streams.events import Event
     from streams.vocabulary import Playout
 
@@ -78,8 +86,7 @@ class OurContender:
         await asyncio.to_thread(agent_speech)
         room = LiveKitRoom(url, token=token)
         await self._stack.enter_async_context(room)
-        recogniser = await self._stack.enter_async_context(OfflineRecogniser())
-        await recogniser.ready()
+        recogniser = await self._recogniser()
         ears = Ears(is_person=lambda identity: identity == PERSON, recogniser=recogniser)
         judge = judge_factory(InterruptionHandlerConfig())
         self._adapter = LiveKitAdapter(
@@ -94,6 +101,11 @@ class OurContender:
         self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
         running = self._tasks.create_task(self._host.run())
         self._stack.callback(running.cancel)
+
+    async def _recogniser(self) -> Recogniser:
+        recogniser = await self._stack.enter_async_context(OfflineRecogniser())
+        await recogniser.ready()
+        return recogniser
 
     async def speak(self) -> None:
         self._started = self._cut = self._interruption = None

@@ -129,6 +129,10 @@ class ContenderProcess(WorkerProcess):
         """Begin to speak."""
         await self.ask(do="speak")
 
+    async def hear(self, text: str, *, final: bool) -> None:
+        """Tell its recogniser what the person has said so far."""
+        await self.ask(do="hear", text=text, final=final)
+
     async def finish(self) -> Notes:
         """Come to rest, and tell."""
         return Notes(**await self.ask(do="finish"))

@@ -35,6 +35,8 @@ async def serve(name: str, replies: Any) -> None:
                         gc.freeze()
                     case "speak":
                         await contender.speak()
+                    case "hear":
+                        contender.hear(request["text"], final=request["final"])  # type: ignore[attr-defined]
                     case "finish":
                         reply = dataclasses.asdict(await contender.finish())
                     case _:

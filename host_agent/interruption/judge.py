@@ -12,13 +12,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from host_agent.interruption.lexicon import Lexicon, Reading, words_of
-from host_agent.interruption.reading import acknowledges, may_become_a_remark, without_phrases
+from host_agent.interruption.lexicon import Lexicon, Reading
+from host_agent.interruption.own_words import is_echo
+from host_agent.interruption.reading import acknowledges, in_phrases, may_become_a_remark, without_phrases
 from host_agent.interruption.settings import JudgeSettings
 from streams.vocabulary import Decision, Verdict
 
 if TYPE_CHECKING:
     from host_agent.interruption.classifier import TurnClassifier
+    from host_agent.interruption.languages import Readers
     from host_agent.interruption.lexicon import WordReader
     from streams.vocabulary import Observation
 
@@ -34,6 +36,8 @@ class _Speech:
     ended: bool
     complete: bool
     """All words are known."""
+    thinking: bool
+    """The agent is not audible yet."""
     settled: bool
     """Nothing more will be heard, or `quiet_ms` of silence have passed."""
 
@@ -47,10 +51,14 @@ class WordListJudge:
         settings: JudgeSettings | None = None,
         *,
         allow_interruptions: bool = True,
+        readers: Readers | None = None,
     ) -> None:
+        """Judge by `lexicon`, and by `readers` what is said in another language than theirs is usually."""
         self._lexicon = lexicon or Lexicon()
         self._settings = settings or JudgeSettings()
         self._allowed = allow_interruptions
+        self._readers = readers
+        self._language = ""
         self._last: Verdict | None = None
 
     def observe(self, observation: Observation) -> Verdict:
@@ -58,7 +66,10 @@ class WordListJudge:
         last = self._last
         if last is not None and last.decision is Decision.INTERRUPT:
             return last
-        decision, reason = self._decide(observation)
+        try:
+            decision, reason = self._decide(observation)
+        except (AttributeError, TypeError, ValueError) as error:
+            decision, reason = Decision.INTERRUPT, f"what cannot be read ({error}): interrupt to be safe"
         if (
             last is not None
             and last.decision is Decision.RESUME
@@ -78,36 +89,50 @@ class WordListJudge:
             return Decision.RESUME, "interruptions are switched off"
         speech = self._measure(seen)
         sure = seen.confidence is None or seen.confidence >= self._settings.min_confidence
-        reading = self._lexicon.read(seen.words)
+        reading = self._reader(seen).read(seen.words)
         if not reading.empty and sure and not seen.recogniser_failed:
             return self._by_words(seen, speech, reading)
         if speech is None:
             return Decision.INTERRUPT, "durations that are no numbers: interrupt to be safe"
         return self._by_sound(seen, speech, None if reading.empty else reading)
 
+    def _reader(self, seen: Observation) -> WordReader:
+        if self._readers is None:
+            return self._lexicon
+        self._language = self._readers.language(seen.language, seen.words)
+        return (
+            self._lexicon if self._language == self._readers.usual else self._readers.reader(self._language)
+        )
+
     def _by_words(self, seen: Observation, speech: _Speech | None, reading: Reading) -> tuple[Decision, str]:
         settings = self._settings
-        if _is_echo(seen.words, reading, seen.agent_words, settings):
+        if not seen.agent_thinking and is_echo(seen.words, reading, seen.agent_words, settings):
             calm = speech is not None and (speech.ended or speech.silence_ms >= settings.settle_ms)
             return (Decision.RESUME if calm else Decision.CONTINUE), "the agent's own words coming back"
-        if reading.commands and self._commanding(seen.words):
+        if reading.commands and self._commanding(seen.words, reading):
             return Decision.INTERRUPT, f"command word {reading.commands[0]!r}"
         if speech is None:
             return Decision.INTERRUPT, "durations that are no numbers: interrupt to be safe"
         if not reading.others and not reading.commands:
-            if reading.answers and seen.agent_words.rstrip().endswith(_QUESTION_MARKS):
+            if (
+                reading.answers
+                and not seen.agent_thinking
+                and seen.agent_words.rstrip().endswith(_QUESTION_MARKS)
+            ):
                 return Decision.INTERRUPT, f"an answer to the agent's question: {reading.answers[0]}"
             return self._acknowledged(speech, reading)
         if (by_classifier := self._learned(seen, speech, reading)) is not None:
             return by_classifier
         beyond = " ".join(reading.others[:5])
+        if seen.agent_thinking:
+            return Decision.INTERRUPT, f"a new turn while the agent thinks: {beyond}"
         if len(reading.others) >= settings.unknown_words or (seen.final and seen.confidence is not None):
             return Decision.INTERRUPT, f"words beyond an acknowledgement: {beyond}"
         return self._by_sound(seen, speech, reading)
 
-    def _commanding(self, words: str) -> bool:
+    def _commanding(self, words: str, reading: Reading) -> bool:
         """Whether a command word in `words` commands, for a subclass that knows phrases around it."""
-        del words
+        del words, reading
         return True
 
     def _learned(self, seen: Observation, speech: _Speech, reading: Reading) -> tuple[Decision, str] | None:
@@ -131,7 +156,9 @@ class WordListJudge:
         if seen.recogniser_failed:
             what = "no recogniser"
         patience = self._patience(speech)
-        if speech.voiced_ms >= settings.sustained_ms * patience:
+        may_be_told = heard is None and not seen.final and not seen.recogniser_failed
+        longest_ms = settings.wordless_ms if may_be_told else settings.sustained_ms
+        if speech.voiced_ms >= longest_ms * patience:
             return Decision.INTERRUPT, f"{speech.voiced_ms:.0f} ms of speech, {what}"
         if speech.settled:
             return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound, {what}"
@@ -139,25 +166,26 @@ class WordListJudge:
             pausing = speech.silence_ms >= settings.pause_ms
             if pausing and speech.voiced_ms <= settings.brief_ms:
                 return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound and a pause, {what}"
-            if not pausing:
+            if not pausing and (not may_be_told or speech.elapsed_ms >= settings.wordless_ms * patience):
                 return Decision.INTERRUPT, f"speech goes on after {speech.elapsed_ms:.0f} ms, {what}"
         return Decision.HOLD, f"{speech.voiced_ms:.0f} ms of speech so far, {what}"
 
     def _patience(self, speech: _Speech) -> float:
-        return self._settings.faint_factor if speech.faint else 1.0
+        patience = self._settings.faint_factor if speech.faint else 1.0
+        return patience * self._settings.thinking_factor if speech.thinking else patience
 
     def _measure(self, seen: Observation) -> _Speech | None:
-        numbers = (seen.elapsed_ms, seen.voiced_ms, seen.silence_ms)
-        if not all(math.isfinite(number) for number in numbers):
+        if not math.isfinite(seen.elapsed_ms + seen.voiced_ms + seen.silence_ms):
             return None
-        elapsed_ms, voiced_ms, silence_ms = (max(0.0, number) for number in numbers)
+        silence_ms = max(0.0, seen.silence_ms)
         return _Speech(
-            elapsed_ms=elapsed_ms,
-            voiced_ms=voiced_ms,
+            elapsed_ms=max(0.0, seen.elapsed_ms),
+            voiced_ms=max(0.0, seen.voiced_ms),
             silence_ms=silence_ms,
             faint=seen.level_dbfs < self._settings.faint_dbfs,
             ended=seen.ended,
             complete=seen.ended and seen.final,
+            thinking=seen.agent_thinking,
             settled=seen.ended or silence_ms >= self._settings.quiet_ms,
         )
 
@@ -175,8 +203,9 @@ class LearnedJudge(WordListJudge):
         settings: JudgeSettings | None = None,
         *,
         allow_interruptions: bool = True,
+        readers: Readers | None = None,
     ) -> None:
-        super().__init__(lexicon, settings, allow_interruptions=allow_interruptions)
+        super().__init__(lexicon, settings, allow_interruptions=allow_interruptions, readers=readers)
         self._classifier = classifier
         self._judged: tuple[str, str, bool] = ("", "", False)
         self._p: float | None = None
@@ -185,6 +214,10 @@ class LearnedJudge(WordListJudge):
 
     def _learned(self, seen: Observation, speech: _Speech, reading: Reading) -> tuple[Decision, str] | None:
         settings = self._settings
+        if self._foreign():
+            return None
+        if len(reading.others) >= _MANY_WORDS:
+            return Decision.INTERRUPT, f"{len(reading.others)} words beyond an acknowledgement"
         complete = seen.final or seen.ended
         if seen.words != self._newest:
             self._newest, self._newest_ms = seen.words, speech.elapsed_ms
@@ -198,8 +231,10 @@ class LearnedJudge(WordListJudge):
         p = self._probability(seen.words, seen.agent_words, complete=complete)
         if p is None:
             return None
-        needed = settings.take_probability if complete else settings.growing_probability
-        if p < needed or acknowledges(seen.words):
+        sure_at = (
+            settings.take_probability if complete or seen.agent_thinking else settings.growing_probability
+        )
+        if p < sure_at or acknowledges(seen.words):
             return self._remarked(speech, seen.words, p)
         return Decision.INTERRUPT, f"takes the floor with {p:.0%}: {seen.words[:_SHOWN_CHARS]}"
 
@@ -209,8 +244,18 @@ class LearnedJudge(WordListJudge):
             return None
         return round(max(self._p if decision is Decision.INTERRUPT else 1.0 - self._p, 0.5), 4)
 
-    def _commanding(self, words: str) -> bool:
-        return bool(self._lexicon.read(without_phrases(words)).commands)
+    def _commanding(self, words: str, reading: Reading) -> bool:
+        if (
+            self._foreign()
+            or len(reading.others) >= _MANY_WORDS
+            or not any(in_phrases(each) for each in reading.commands)
+        ):
+            return True
+        beside = without_phrases(words)
+        return beside is None or bool(self._lexicon.read(beside).commands)
+
+    def _foreign(self) -> bool:
+        return self._language not in ("", "en")
 
     def _remarked(self, speech: _Speech, words: str, p: float) -> tuple[Decision, str]:
         said = words[:_SHOWN_CHARS]
@@ -231,39 +276,7 @@ class LearnedJudge(WordListJudge):
         return self._p
 
 
-def _is_echo(words: str, reading: Reading, agent_words: str, settings: JudgeSettings) -> bool:
-    """Whether `words` are a passage of the agent's own; a command that it did not say is a person's."""
-    heard = words_of(words)
-    if len(heard) < settings.echo_min_words or not agent_words:
-        return False
-    heard, said = heard[-_ECHO_HEARD:], words_of(agent_words[-_ECHO_CHARS:])[-_ECHO_WINDOW:]
-    needed = settings.echo_share * len(heard)
-    spoken = set(said)
-    if sum(word in spoken for word in heard) < needed:
-        return False
-    if any(word not in spoken for command in reading.commands for word in command.split()):
-        return False
-    width = len(heard) + _ECHO_GAPS
-    starts = [at for at, word in enumerate(said) if word in heard[:2]]
-    return any(_common_in_order(heard, said[at : at + width]) >= needed for at in starts)
-
-
-def _common_in_order(heard: tuple[str, ...], said: tuple[str, ...]) -> int:
-    """Length of the longest run of words that both hold in the same order, gaps allowed."""
-    row = [0] * (len(said) + 1)
-    for word in heard:
-        before = 0
-        for index, other in enumerate(said):
-            above = row[index + 1]
-            row[index + 1] = before + 1 if word == other else max(above, row[index])
-            before = above
-    return row[-1]
-
-
-_ECHO_GAPS = 1
-"""So many of the agent's words may be lost in a passage of them."""
-_ECHO_CHARS = 500
-_ECHO_WINDOW = 60
-_ECHO_HEARD = 12
 _SHOWN_CHARS = 60
+_MANY_WORDS = 7
+"""So many words of neither list take the floor, whatever they are."""
 _QUESTION_MARKS = ("?", "？", "؟")

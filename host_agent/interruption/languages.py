@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from host_agent.interruption.lexicon import ANSWERS, LONGEST_TEXT_CHARS, Lexicon, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from host_agent.interruption.lexicon import WordReader
 
 _SHORT_COMMAND = 1
 """A command of one character counts only where it begins what is not an acknowledgement."""
@@ -121,11 +127,36 @@ def reader_for(words: LanguageWords) -> LanguageLexicon | SpacelessLexicon:
 
 def language_of(text: str, otherwise: str) -> str:
     """Return the language that the script of `text` gives away; scripts of many languages say `otherwise`."""
+    if text.isascii():
+        return otherwise
     for letter in text[:LONGEST_TEXT_CHARS]:
         for language, ranges in _SCRIPTS.items():
             if any(low <= letter <= high for low, high in ranges):
                 return "ja" if language == "zh" and any("ぁ" <= each <= "ヿ" for each in text) else language
     return otherwise
+
+
+class Readers:
+    """The word lists of all languages, each compiled when it is first spoken; shared by all judges."""
+
+    def __init__(self, lists: Mapping[str, LanguageWords], english: WordReader, usual: str) -> None:
+        """Read `english` and `lists`; `usual` is spoken where neither tag nor script says another."""
+        self._lists = lists
+        self._readers: dict[str, WordReader] = {"en": english}
+        self.usual = usual
+
+    def language(self, tag: str, words: str) -> str:
+        """Return what `words` are in: by their tag ("pt-BR"), else by their script, else the usual."""
+        if not tag:
+            return language_of(words, self.usual)
+        spoken = tag.lower().replace("_", "-").partition("-")[0]
+        return spoken if spoken == "en" or spoken in self._lists else language_of(words, self.usual)
+
+    def reader(self, language: str) -> WordReader:
+        """Return what reads `language`, one that `language()` has named."""
+        if language not in self._readers:
+            self._readers[language] = reader_for(self._lists[language])
+        return self._readers[language]
 
 
 _SCRIPTS = {

@@ -41,6 +41,8 @@ _ANSWERS = """
 ANSWERS: frozenset[str] = frozenset(_ANSWERS.split()) | {"all right"}
 """Acknowledging words that also answer a question; "mm-hmm" is left out."""
 _DRAWN_OUT = re.compile(r"(.)\1{2,}")
+_ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
+"""What `_WORD` finds in lower-case ASCII, twice as fast."""
 
 Phrase = tuple[str, ...]
 
@@ -76,6 +78,8 @@ def words_of(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=32)
 def _words(text: str) -> tuple[str, ...]:
+    if text.isascii():
+        return tuple(_ASCII_WORD.findall(text.lower()))
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     return tuple(_WORD.findall(plain))
 
@@ -106,22 +110,31 @@ class Lexicon:
 
     def read(self, text: str) -> Reading:
         """Return what the words of `text` are, from left to right, the longest phrase first."""
-        words = [self._known_form(word) for word in words_of(text)]
+        text = text[:LONGEST_TEXT_CHARS]
+        words = words_of(text)
+        if _DRAWN_OUT.search(text):
+            words = tuple(self._known_form(word) for word in words)
         commands: list[str] = []
         backchannels: list[str] = []
         others: list[str] = []
         at = 0
-        while at < len(words):
-            for length in range(self._longest.get(words[at], 0), 0, -1):
-                phrase = tuple(words[at : at + length])
+        for place, word in enumerate(words):
+            if place < at:
+                continue
+            at += 1
+            longest = self._longest.get(word)
+            if longest is None:
+                others.append(word)
+                continue
+            for length in range(longest, 0, -1):
+                phrase = words[place : place + length]
                 if (command := self._kinds.get(phrase)) is not None:
                     (commands if command else backchannels).append(" ".join(phrase))
-                    at += length
+                    at = place + len(phrase)
                     break
             else:
-                others.append(words[at])
-                at += 1
-        answers = tuple(entry for entry in backchannels if entry in ANSWERS)
+                others.append(word)
+        answers = tuple([entry for entry in backchannels if entry in ANSWERS]) if backchannels else ()
         return Reading(tuple(commands), tuple(backchannels), tuple(others), answers)
 
     def _known_form(self, word: str) -> str:

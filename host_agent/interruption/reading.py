@@ -6,29 +6,36 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from host_agent.interruption.english import (
-    HUMMED,
-    LONGEST_PHRASE,
-    OPENERS,
-    PHRASES,
-    WORD_CLASS,
-)
+from host_agent.interruption.english import HUMMED, WORD_CLASS
+from host_agent.interruption.english_phrases import BEGUN, PHRASES
 
+_PHRASE_WORDS = frozenset(
+    word for phrase, letter in PHRASES.items() if letter in "RPxED" for word in phrase.split()
+)
 LONGEST_READ_WORDS = 12
 """Words beyond these change nothing: who says so many has taken the floor."""
 LONGEST_READ_CHARS = 240
+_TELLING = frozenset("WQXnIUTSZNCBKG")
+_ENOUGH_TELLING = 6
+"""After so many units of these classes nothing that follows makes an acknowledgement of it."""
 _CONTEXT_CHARS = 160
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*(?:-(?![^\W_]))?")
 _ACKNOWLEDGED = re.compile(
-    r"F*[HAORPY]+$|F*P?D[VX]*[MYJF]?A|F*[HAORY]+|F*P?(?:D[VX]*|V)?[MYFJ]*E+L?|P?D[VX]*[MYJ]*EL|U?[HAORY]+F$"
+    r"(?<![oNn])F*[HAORYPpt]+o?$|(?<=[HAO])q$|F*P?D[VX]*[MYJF]?At?|(?<![oNn])F*[HAORY]+"
+    r"|(?<![oNnF])F*P?(?:U[VX]+|D[VX]*|VV?)?[MYFJ]*E+[Lo]?t?|P?D[VX]*[MYJ]*EL"
+    r"|(?:D[VX]*)?x[MEFJ]*[WELT]{1,2}$|U?[HAORY]+F$"
 )
 """What asks for nothing: sounds, short answers, remarks ("that would be really nice")."""
 _OPEN = re.compile(r"(?:D[VX]?V?|V|I|[HAORY]I|U|F|J|M|Y|C)+$")
 """An end that may still become a remark: "that's", "it would be", "i"."""
-
-
-_REMARK_GOES_ON = re.compile(r"[MYDJF]{0,2}")
-_REMARK_BEGINS = frozenset({"that's", "it's", "i", "uh", "um", "of", "makes", "sounds", "got"})
+_STUTTERED = frozenset("DIUVTJMF")
+"""Classes of which a word said twice in a row counts once ("that's that's nice")."""
+_REMARK_GOES_ON = re.compile(r"[MYDJFx]{0,2}o?")
+_REMARK_BEGINS = frozenset({
+    "that's", "it's", "i", "uh", "um", "of", "makes", "sounds", "got", "sounds like", "sounds like a",
+    "that's actually", "it's actually",
+    "i think", "i guess", "i bet", "i hope", "i suppose", "i imagine",
+})  # fmt: skip
 """After these words a remark ("that's nice", "i see") is about as likely as a claim of the floor."""
 
 
@@ -47,39 +54,48 @@ def units_of(text: str) -> Units:
 
 @lru_cache(maxsize=64)
 def _units(text: str) -> Units:
-    words = [
-        word for word in _WORD.findall(text.lower().replace("’", "'")) if word[-1] != "-" or len(word) > 3
-    ][:LONGEST_READ_WORDS]
+    words = _WORD.findall(text.lower().replace("’", "'"))
+    if "-" in text:
+        words = [word for word in words if word[-1] != "-" or len(word) > 3]
     texts: list[str] = []
     letters: list[str] = []
-    at = 0
-    while at < len(words):
-        word = words[at]
-        if word in OPENERS:
-            for length in range(min(LONGEST_PHRASE, len(words) - at), 0, -1):
-                phrase = tuple(words[at : at + length])
-                if letter := PHRASES.get(phrase):
-                    texts.append(" ".join(phrase))
-                    letters.append(letter)
-                    at += length
-                    break
-            else:
-                texts.append(word)
-                letters.append(_class_of(word))
-                at += 1
+    at, end, before, telling = 0, min(len(words), LONGEST_READ_WORDS), "", 0
+    while at < end and telling < _ENOUGH_TELLING:
+        unit = words[at]
+        letter = BEGUN.get(unit)
+        taken = at + 1
+        if letter is None:
+            letter = WORD_CLASS.get(unit) or _class_of(unit)
+        else:
+            unit, letter, taken = _phrase_at(words, at, end, letter)
+        at = taken
+        if unit == before and letter in _STUTTERED:
             continue
-        texts.append(word)
-        letters.append(_class_of(word))
-        at += 1
+        before = unit
+        telling += letter in _TELLING
+        texts.append(unit)
+        letters.append(letter)
     return Units(tuple(texts), "".join(letters))
 
 
+def _phrase_at(words: list[str], at: int, end: int, letter: str) -> tuple[str, str, int]:
+    """Return the longest phrase that begins at a place, its letter and where it ends; else the word."""
+    begun = words[at]
+    phrase, taken = begun, at + 1
+    for place in range(at + 1, end):
+        begun = f"{begun} {words[place]}"
+        longer = BEGUN.get(begun)
+        if longer is None:
+            break
+        if longer:
+            phrase, letter, taken = begun, longer, place + 1
+    return phrase, letter or WORD_CLASS.get(phrase) or _class_of(phrase), taken
+
+
 def _class_of(word: str) -> str:
-    if letter := WORD_CLASS.get(word):
-        return letter
     if word.isdigit():
         return "Z"
-    return "H" if HUMMED.fullmatch(word) else "W"
+    return "H" if word[0] in "mnhaou" and HUMMED.fullmatch(word) else "W"
 
 
 def features_of(text: str, context: str = "") -> list[str]:
@@ -108,7 +124,7 @@ def features_of(text: str, context: str = "") -> list[str]:
             f"b{units.texts[beyond[0]]}",
             f"z{units.texts[beyond[-1]]}",
         ]
-        features += dict.fromkeys(f"c{letter}" for letter in rest)
+        features += ["c" + letter for letter in dict.fromkeys(rest)]
         if beyond[0] == 0:
             features.append("at once")
         if beyond[-1] < len(letters) - 1:
@@ -121,7 +137,7 @@ def features_of(text: str, context: str = "") -> list[str]:
                 features.append(f"open{rest}")
         if len(rest) <= 4 and context and _all_said(units, beyond, context):
             features.append("said before")
-    features += dict.fromkeys(f"g{letters[at : at + 3]}" for at in range(min(len(letters) - 2, 5)))
+    features += dict.fromkeys(["g" + letters[at : at + 3] for at in range(min(len(letters) - 2, 5))])
     return features
 
 
@@ -135,13 +151,19 @@ def _beyond(letters: str) -> tuple[int, ...]:
 
 
 def _all_said(units: Units, beyond: tuple[int, ...], context: str) -> bool:
-    said = _words_said(context[-_CONTEXT_CHARS:])
-    return all(units.texts[index] in said for index in beyond)
+    said = context[-_CONTEXT_CHARS:].lower()
+    return all(_stands_in(units.texts[index], said) for index in beyond)
 
 
-@lru_cache(maxsize=32)
-def _words_said(context: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(context.lower()))
+def _stands_in(word: str, text: str) -> bool:
+    """Whether `word` stands in `text` as a whole."""
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not text[at - 1 : at].isalnum() and not text[end : end + 1].isalnum():
+            return True
+        at = text.find(word, at + 1)
+    return False
 
 
 def acknowledges(text: str) -> bool:
@@ -159,12 +181,17 @@ def may_become_a_remark(text: str) -> bool:
     return _REMARK_GOES_ON.fullmatch(units.letters, beyond[0] + 1) is not None
 
 
-def without_phrases(text: str) -> str:
-    """Return `text` without the phrases that acknowledge as a whole ("fair enough", "no kidding")."""
+def in_phrases(command: str) -> bool:
+    """Whether a command word also stands in phrases that acknowledge ("no" in "no problem")."""
+    return command in _PHRASE_WORDS
+
+
+def without_phrases(text: str) -> str | None:
+    """Return `text` without the phrases that acknowledge as a whole ("fair enough"); None if it has none."""
     units = units_of(text)
     kept = [
         word
         for word, letter in zip(units.texts, units.letters, strict=True)
-        if letter not in "RP" or " " not in word
+        if letter not in "RPxED" or " " not in word
     ]
-    return " ".join(kept)
+    return " ".join(kept) if len(kept) < len(units.texts) else None

@@ -14,12 +14,14 @@ class JudgeSettings:
     """The thresholds of the first judge. Times in ms, loudness in dB over full scale."""
 
     no_words_ms: float = 500.0
-    """Speech that goes on this long without a word, or without a recogniser, is an interruption."""
+    """Speech that goes on this long without a recogniser, or with unsure words, is an interruption."""
+    wordless_ms: float = 1000.0
+    """The same while no word is known yet: most acknowledgements are over by then, and their words there."""
     sustained_ms: float = 700.0
-    """Voiced speech this long whose words are unknown or unsure is an interruption; shorter is none."""
+    """Voiced speech this long whose words are unsure is an interruption; shorter is none."""
     unknown_words: int = 3
     """This many words of neither list, surely heard, are an interruption whatever their length."""
-    backchannel_ms: float = 1000.0
+    backchannel_ms: float = 1200.0
     """Voiced speech that acknowledging words may take beside `backchannel_word_ms` for each of them."""
     backchannel_word_ms: float = 350.0
     settle_ms: float = 130.0
@@ -39,6 +41,9 @@ class JudgeSettings:
     """This share of the words in the agent's own words, in their order, is an echo of the agent."""
     echo_min_words: int = 4
     """Fewer words are never taken for an echo: a person may well say one of the agent's words."""
+    thinking_factor: float = 2.0
+    """While the agent thinks nothing has to be silenced: speech without sure words may last so many times
+    as long before it counts."""
     take_probability: float = 0.5
     """Complete words that take the floor at least so probably interrupt (learned classifier)."""
     growing_probability: float = 0.7
@@ -62,6 +67,7 @@ _RANGES = {
     "min_confidence": (0.0, 1.0),
     "faint_dbfs": (-120.0, 0.0),
     "faint_factor": (1.0, 10.0),
+    "thinking_factor": (1.0, 10.0),
     "echo_share": (0.5, 1.0),
     "take_probability": (0.01, 0.99),
     "growing_probability": (0.01, 0.99),

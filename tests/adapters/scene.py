@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapters.livekit_adapter import LiveKitAdapter
+from adapters.livekit_adapter import AdapterSettings, LiveKitAdapter
 from adapters.ports import FRAME_MS
 from streams.vocabulary import BargeInMode
 from tests.adapters.scripted import (
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.adapters.virtual_time import VirtualLoop
+
+
+NO_FADE = AdapterSettings(fade_ms=0.0)
+"""Samples come out as they were sent, so that they tell their own position."""
 
 
 @dataclass
@@ -62,6 +66,7 @@ async def scene(
     room, model, reports = SinkRoom(sink), ModelLog(), KeptReports()
     ears = ScriptedEars(loop.time)
     ears.attach(room)
+    options.setdefault("settings", NO_FADE)
     if mode is not BargeInMode.IMMEDIATE:
         options.setdefault("judge", lambda _: WordJudge())
     adapter = LiveKitAdapter(

@@ -13,6 +13,7 @@ from adapters import Ears, InMemoryRoom, LiveKitAdapter, Pacer
 from adapters.audio import resample
 from adapters.wav import read_wav
 from streams.vocabulary import BargeInMode, Decision, Verdict
+from tests.adapters.scene import NO_FADE
 from tests.adapters.scripted import KeptReports, ModelLog
 from tests.adapters.virtual_time import VirtualLoop, run_virtual
 
@@ -50,6 +51,7 @@ class Cast:
             judge=lambda _: Told(),
             model_input=self.model,
             listener=self.reports,
+            settings=NO_FADE,
             clock=loop.time,
         )
         self.agent_voice = read_wav(AUDIO / "jfk.wav").mono(AGENT_HZ)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.gate import GateState
+from host_agent.interruption import InterruptionHandlerConfig, judge_factory
 from streams.vocabulary import BargeInMode, Decision, Observation, Verdict
 from tests.adapters.scene import scene, speak
 from tests.adapters.scripted import (
@@ -19,11 +20,38 @@ def test_a_stalled_stream_of_speech_is_decided_at_the_limit() -> None:
             speak(s.adapter, "u1", 2000)
             await s.pass_ms(200)
             s.ears.start("ann")
-            await s.pass_ms(490)
+            await s.pass_ms(990)
             assert s.adapter.gate_state is GateState.HELD
             await s.pass_ms(20)
             (cut,) = s.reports.of("cut")
             assert cut.verdict.decision is Decision.INTERRUPT
+
+    run_virtual(test)
+
+
+def test_a_short_speech_whose_words_come_after_it_is_not_cut_off() -> None:
+    """An "okay" of 450 ms whose words come at 600 ms, as the shipped judge takes it."""
+    make = judge_factory(InterruptionHandlerConfig())
+
+    async def test(loop: VirtualLoop) -> None:
+        async with scene(loop, mode=BargeInMode.CONFIRM, judge=lambda _: make()) as s:
+            pcm = speak(s.adapter, "u1", 2000)
+            s.ears.hear("ann", 300)
+            await s.pass_ms(200)
+            s.ears.start("ann", onset_ms_ago=0)
+            await s.person_speaks("ann", 480)  # the detector finds the end a little late
+            for silence_ms in range(10, 130, 10):
+                s.ears.hear("ann")
+                s.ears.progress("ann", silence_ms=silence_ms)
+                await s.pass_ms(10)
+            assert s.adapter.gate_state is GateState.HELD
+            s.ears.words("ann", "okay")
+            s.ears.progress("ann", silence_ms=140)
+            assert s.adapter.gate_state is GateState.OPEN
+            s.ears.end("ann")
+            await s.adapter.wait_played_out("u1")
+            assert s.voice == pcm
+            assert not s.reports.of("cut")
 
     run_virtual(test)
 
@@ -98,7 +126,7 @@ def test_without_a_judge_duration_alone_decides() -> None:
             assert len(s.reports.of("resumed")) == 1
             s.ears.end("ann")
             s.ears.start("ben")
-            await s.person_speaks("ben", 600)
+            await s.person_speaks("ben", 1100)
             (cut,) = s.reports.of("cut")
             assert cut.by == "ben"
 
@@ -115,9 +143,9 @@ def test_a_judge_that_fails_decides_nothing(caplog: pytest.LogCaptureFixture) ->
             speak(s.adapter, "u1", 3000)
             await s.pass_ms(100)
             s.ears.start("ann")
-            await s.person_speaks("ann", 300)
+            await s.person_speaks("ann", 900)
             assert s.adapter.gate_state is GateState.HELD
-            await s.person_speaks("ann", 300)
+            await s.person_speaks("ann", 200)
             assert len(s.reports.of("cut")) == 1
 
     run_virtual(test)

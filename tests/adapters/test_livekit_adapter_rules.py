@@ -90,7 +90,7 @@ class Agent:
             listener=self.reports,
             sample_rate_hz=RATE,
             settings=AdapterSettings(
-                listening=ListeningSettings(endpointing_ms=endpointing_ms), buffer_s=0.5
+                listening=ListeningSettings(endpointing_ms=endpointing_ms), buffer_s=0.5, fade_ms=0.0
             ),
             clock=loop.time,
         )

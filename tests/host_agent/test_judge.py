@@ -67,17 +67,30 @@ def test_a_cough_resumes_after_a_short_silence_or_at_its_end() -> None:
     assert judged(seen(320, voiced_ms=200, ended=True)).decision is RESUME
 
 
-def test_speech_that_goes_on_without_a_word_interrupts_at_the_limit() -> None:
-    assert judged(seen(490)).decision is HOLD
-    assert judged(seen(500)).decision is INTERRUPT
+def test_speech_that_goes_on_interrupts_at_the_limit_later_where_no_word_is_known_yet() -> None:
+    assert judged(seen(490, words="go", confidence=0.3)).decision is HOLD
+    assert judged(seen(500, words="go", confidence=0.3)).decision is INTERRUPT
+    assert judged(seen(990)).decision is HOLD
+    assert judged(seen(1000)).decision is INTERRUPT
     assert judged(seen(450, voiced_ms=300, silence_ms=150)).decision is HOLD
+
+
+def test_words_that_come_after_the_speech_are_waited_for() -> None:
+    """An "okay" of 450 ms that is told 150 ms after its end, as the detector sees it."""
+    growing = [seen(float(ms)) for ms in range(50, 500, 32)]
+    ended = [seen(520, voiced_ms=470, silence_ms=50), seen(552, voiced_ms=470, silence_ms=82)]
+    assert judged(*growing, *ended).decision is HOLD
+    told = replace(ended[-1], elapsed_ms=600, silence_ms=130, words="okay", confidence=0.9)
+    assert judged(*growing, *ended, told).decision is RESUME
+    command = replace(told, words="stop")
+    assert judged(*growing, *ended, command).decision is INTERRUPT
 
 
 def test_a_pause_at_the_limit_resumes_and_going_on_after_it_still_interrupts() -> None:
     pausing = seen(520, voiced_ms=360, silence_ms=150)
     assert judged(pausing).decision is RESUME
     assert judged(replace(pausing, words="yeah", confidence=0.3)).decision is RESUME
-    assert judged(pausing, seen(1000, voiced_ms=720)).decision is INTERRUPT
+    assert judged(pausing, seen(1200, voiced_ms=1020)).decision is INTERRUPT
     longer = seen(650, voiced_ms=512, silence_ms=110, words="go", confidence=0.3)
     assert judged(longer).decision is HOLD
     assert judged(replace(longer, words="", confidence=None)).decision is HOLD
@@ -113,14 +126,15 @@ def test_unknown_words_are_judged_by_duration_unless_there_are_many_or_they_are_
 
 def test_more_speech_than_acknowledging_words_take_interrupts() -> None:
     assert judged(seen(1000, words="yeah")).decision is CONTINUE
-    assert judged(seen(1400, words="yeah")).decision is INTERRUPT
+    assert judged(seen(1600, words="yeah")).decision is INTERRUPT
     assert judged(seen(1400, words="yeah yeah right")).decision is CONTINUE
     assert judged(seen(1400, words="yeah", final=True, ended=True)).decision is RESUME
 
 
 def test_faint_speech_has_to_last_longer() -> None:
     assert judged(seen(700, level_dbfs=-60.0)).decision is HOLD
-    assert judged(seen(1000, level_dbfs=-60.0)).decision is INTERRUPT
+    assert judged(seen(1900, level_dbfs=-60.0)).decision is HOLD
+    assert judged(seen(2000, level_dbfs=-60.0)).decision is INTERRUPT
 
 
 def test_the_agents_own_words_coming_back_do_not_interrupt() -> None:
@@ -151,7 +165,7 @@ def test_durations_that_are_no_numbers_are_safe_and_a_level_is_not_needed() -> N
 
 def test_a_factory_makes_a_fresh_judge_with_the_configured_lists_and_thresholds() -> None:
     config = InterruptionHandlerConfig(
-        ignore_words=("aye",), command_words=("avast",), judge=JudgeSettings(no_words_ms=300)
+        ignore_words=("aye",), command_words=("avast",), judge=JudgeSettings(wordless_ms=300, no_words_ms=200)
     )
     make = judge_factory(config)
     assert make().observe(seen(200, words="avast")).decision is INTERRUPT

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,3 +128,55 @@ def test_a_command_after_acknowledgements_interrupts_in_every_language(
     reading = reader_for(words).read(separator.join([*said, command]))
     glued = "".join([*said, command])
     assert reading.commands or any(entry in glued for entry in words.ignore if len(entry) > len(command))
+
+
+@pytest.mark.parametrize(
+    ("usual", "tag", "text", "decision"),
+    [
+        ("en", "pl", "no", Decision.CONTINUE),
+        ("en", "pl-PL", "no ale czekaj", Decision.INTERRUPT),
+        ("en", "es_MX", "sí", Decision.CONTINUE),
+        ("en", "es", "sí para", Decision.INTERRUPT),
+        ("en", "", "はい、ちょっと待ってください。", Decision.INTERRUPT),
+        ("en", "", "はいはい", Decision.CONTINUE),
+        ("en", "", "嗯，但是", Decision.INTERRUPT),
+        ("en", "xx", "no", Decision.INTERRUPT),
+        ("en", "", "no", Decision.INTERRUPT),
+        ("de", "en", "yeah but", Decision.INTERRUPT),
+        ("de", "en-GB", "uh-huh", Decision.CONTINUE),
+        ("de", "", "ja genau", Decision.CONTINUE),
+    ],
+)  # fmt: skip
+def test_the_tag_of_a_transcript_or_its_script_says_the_language(
+    usual: str, tag: str, text: str, decision: Decision
+) -> None:
+    judge = judge_factory(InterruptionHandlerConfig(language=usual))()
+    assert judge.observe(seen(350, words=text, language=tag)).decision is decision
+
+
+def test_own_lists_are_for_all_languages() -> None:
+    own = InterruptionHandlerConfig(ignore_words=("aye",), command_words=("avast",))
+    assert judge_factory(own)().observe(seen(300, words="aye", language="pl")).decision is Decision.CONTINUE
+    assert (
+        judge_factory(own)().observe(seen(300, words="avast", language="pl")).decision is Decision.INTERRUPT
+    )
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_shipped_lists_are_of_a_size_normal_distinct_and_in_their_script(language: str) -> None:
+    words = shipped_languages()[language]
+    for entries in (words.ignore, words.command):
+        assert 10 <= len(entries) <= 60
+        assert len(set(entries)) == len(entries)
+        assert all(entry == unicodedata.normalize("NFC", entry).strip() for entry in entries)
+        assert all(entry == entry.lower() for entry in entries)
+    assert not set(words.ignore) & set(words.command)
+    assert words.first_only <= set(words.command)
+    if language in ("hi", "ja", "ko", "ru", "zh"):
+        own = [
+            entry for entry in (*words.ignore, *words.command) if language_of(entry, "?") in _KIN[language]
+        ]
+        assert len(own) >= 0.6 * (len(words.ignore) + len(words.command))
+
+
+_KIN = {"hi": ("hi",), "ja": ("ja", "zh"), "ko": ("ko",), "ru": ("ru",), "zh": ("zh",)}

@@ -204,3 +204,32 @@ def test_plain_acknowledgements_never_interrupt(words: list[str], voiced_ms: flo
     for ended in (False, True):
         verdict = judged(seen(voiced_ms, words=" ".join(words), ended=ended))
         assert verdict.decision is (RESUME if ended else CONTINUE)
+
+
+def test_a_backchannel_while_the_agent_thinks_changes_nothing() -> None:
+    for text in ("mm-hmm", "yeah", "oh that's great"):
+        assert judged(seen(300, words=text, agent_thinking=True)).decision is CONTINUE
+        over = seen(600, words=text, agent_thinking=True, final=True, ended=True)
+        assert judged(over).decision is RESUME
+
+
+def test_other_words_while_the_agent_thinks_are_a_new_turn() -> None:
+    for text in ("tuesday", "and two tickets", "stop", "which one"):
+        assert judged(seen(400, words=text, agent_thinking=True)).decision is INTERRUPT
+    by_lists = judge_factory(InterruptionHandlerConfig(judging="lists"))()
+    assert by_lists.observe(seen(400, words="tuesday", agent_thinking=True)).decision is INTERRUPT
+
+
+def test_speech_without_words_may_last_longer_while_the_agent_thinks() -> None:
+    assert judged(seen(1200)).decision is INTERRUPT
+    assert judged(seen(1200, agent_thinking=True)).decision is HOLD
+    assert judged(seen(2000, agent_thinking=True)).decision is INTERRUPT
+    soon = JudgeSettings(thinking_factor=1.0)
+    assert judged(seen(1200, agent_thinking=True), settings=soon).decision is INTERRUPT
+
+
+def test_a_thinking_agent_has_no_echo_and_has_asked_nothing_yet() -> None:
+    said = "the green line runs to the harbour. shall i book it?"
+    assert judged(seen(300, words="yes", agent_words=said, agent_thinking=True)).decision is CONTINUE
+    echo = seen(900, words="runs to the harbour now", agent_words=said, agent_thinking=True)
+    assert judged(echo).decision is INTERRUPT

@@ -29,7 +29,9 @@ NAMES = (
     "InterruptionFrame", "InterruptionHandler", "InterruptionHandlerConfig", "InterruptionTaskFrame",
     "MinWordsInterruptionStrategy", "PipelineTask", "PipelineTaskConfig", "StartFrame", "TextFrame",
     "InputAudioRawFrame", "UserStoppedSpeakingFrame", "TimeBasedStrategy", "load_config",
-    "test_integration_locally",
+    "test_integration_locally", "InterruptionHooks", "BaseProcessor", "AllOf", "AnyOf", "judge_factory",
+    "VolumeInterruptionStrategy", "KeywordInterruptionStrategy", "UrgencyInterruptionStrategy",
+    "MinDurationInterruptionStrategy", "WordFilterInterruptionStrategy", "LearnedJudge", "JudgeSettings",
 )  # fmt: skip
 
 
@@ -37,6 +39,17 @@ NAMES = (
 def test_a_promised_name_is_there(name: str) -> None:
     assert callable(getattr(package, name))
     assert name in package.__all__
+
+
+def test_a_stage_and_a_strategy_have_the_promised_methods() -> None:
+    stage, strategy = package.BaseProcessor, package.BaseInterruptionStrategy
+    for method in (
+        "interruptions_allowed", "interruption_strategies", "push_interruption_task_frame",
+        "handle_interruption_frame",
+    ):  # fmt: skip
+        assert callable(getattr(stage, method))
+    for method in ("append_audio", "append_text", "should_interrupt", "reset"):
+        assert callable(getattr(strategy, method))
 
 
 def test_the_package_loads_without_livekit() -> None:

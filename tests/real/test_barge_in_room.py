@@ -97,6 +97,7 @@ async def test_after_a_backchannel_every_piece_was_heard_once(
         heard = at.listener.tracks[AGENT].samples(begun_s)
 
     assert len(at.told.resumed) == 1, "the person was not noticed at all"
+    assert (at.told.resumed[0].held_ms > 0) is (mode is BargeInMode.CONFIRM)
     assert at.told.model == []
     assert not at.told.cuts
     assert at.told.played == ["u1"]

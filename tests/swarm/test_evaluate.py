@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import EntryPoint
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -14,9 +15,6 @@ from swarm.errors import SettingError
 from swarm.evaluate import EvaluationError, judged, row_of, scores
 from swarm.evaluate_judges import MinWordsJudge, judge_named
 from swarm.evaluate_run import Options, read_rows, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROWS: list[dict[str, Any]] = [
     {"text": "mm-hmm", "label": "ignore", "context": "so the line", "word_times": [["mm-hmm", 0.0, 0.3]]},
@@ -167,3 +165,11 @@ def test_a_judge_that_cannot_be_loaded_is_refused_by_name(name: str) -> None:
 def test_min_words_counts_words_only() -> None:
     seen = Observation(300, 300, 0, -25, words="mm hmm right")
     assert MinWordsJudge().observe(seen).decision is Decision.INTERRUPT
+
+
+def test_the_shipped_judge_keeps_what_it_knows_of_everyday_replies() -> None:
+    everyday = Path(__file__).parent.parent.parent / "benchmarks" / "everyday_replies.jsonl"
+    found = run(Options(everyday, "learned"))
+    assert found["rows"] > 1000
+    assert found["all"]["balanced_accuracy"] >= 0.97
+    assert found["short"]["interrupt"]["recall"] >= 0.98

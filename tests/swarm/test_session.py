@@ -40,6 +40,7 @@ ROOT = Path(__file__).parents[2]
 AUDIO = ROOT / "tests/data/audio"
 HZ = 16_000
 LONG = "This is a long explanation that goes on for quite some time so that somebody can cut in. " * 3
+SHORT = "This is a long explanation that goes on for quite some time so that somebody can cut in. "
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 
@@ -99,12 +100,14 @@ def agent(name: str, model: ScriptModel, **more: Any) -> AgentSpec:
 
 
 class EchoingMicrophone(Microphone):
-    """A microphone near a loudspeaker: what the agents say comes back 20 dB down and 80 ms late."""
+    """A microphone near a loudspeaker: what the agents say comes back 20 dB down and `late_ms` late."""
 
-    def __init__(self, sink: Any) -> None:
+    def __init__(self, sink: Any, late_ms: int) -> None:
         super().__init__(self)
         self._to = sink
-        self._late = deque([np.zeros(HZ // 100, dtype=np.int16)] * 8, maxlen=9)
+        self.hears_loudspeaker = True
+        frames = late_ms // 10
+        self._late = deque([np.zeros(HZ // 100, dtype=np.int16)] * frames, maxlen=frames + 1)
 
     sample_rate_hz = HZ
     queued_ms = 0.0
@@ -122,7 +125,7 @@ class EchoingMicrophone(Microphone):
         said = np.frombuffer(pcm, dtype=np.int16).astype(np.int32)
         echo = np.zeros(len(said), dtype=np.int32)
         if len(self._late) == self._late.maxlen:
-            back = self._late.popleft()
+            back = self._late.popleft() * self.hears_loudspeaker
             echo[: len(back)] = back[: len(echo)] // 10
         self._to.push(np.clip(said + echo, -32768, 32767).astype(np.int16).tobytes())
 
@@ -158,7 +161,7 @@ class Room:
 
 @asynccontextmanager
 async def in_room(
-    redis: Redis, *agents: AgentSpec, recogniser: Any = None, echoing: bool = False
+    redis: Redis, *agents: AgentSpec, recogniser: Any = None, echo_ms: int = 0
 ) -> AsyncIterator[Room]:
     seen, hub = Happenings(), InMemoryRoom("r")
     session = SwarmSession(
@@ -166,7 +169,7 @@ async def in_room(
     )
     async with hub.join("ada") as ada:
         sink = await ada.publish_audio(HZ)
-        microphone = EchoingMicrophone(sink) if echoing else Microphone(sink)
+        microphone = EchoingMicrophone(sink, echo_ms) if echo_ms else Microphone(sink)
         if isinstance(microphone, EchoingMicrophone):
             ada.add_listener(microphone)
         async with session, asyncio.TaskGroup() as tasks:
@@ -298,14 +301,19 @@ async def test_a_native_model_never_learns_of_a_backchannel(real_redis: Redis, m
         assert server.last.signals == ["content"]
 
 
-async def test_an_agents_own_echo_does_not_cut_it_and_a_person_over_the_echo_does(real_redis: Redis) -> None:
-    model = ScriptModel(LONG, LONG, "Yes.")
+@pytest.mark.parametrize("mode", BargeInMode)
+async def test_an_agents_own_echo_does_not_cut_it_and_a_person_over_the_echo_does(
+    real_redis: Redis, mode: BargeInMode
+) -> None:
+    """20 dB down and 80 ms late, known by its sound."""
+    model = ScriptModel(SHORT, LONG, "Yes.")
     recogniser = ScriptedRecogniser("go forward ten meters", at_once=True)
-    async with in_room(real_redis, agent("host", model), recogniser=recogniser, echoing=True) as room:
+    spec = agent("host", model, mode=mode)
+    async with in_room(real_redis, spec, recogniser=recogniser, echo_ms=80) as room:
         host = room.session.agents["host"]
         await host.ask(Prompt("Explain."))
         said = await room.until(ev.Utterance, limit_s=40.0)
-        assert (said.interrupted, said.heard_text) == (False, LONG.strip())
+        assert (said.interrupted, said.heard_text) == (False, SHORT.strip())
         assert not room.events(ev.SpeechStarted)
 
         await host.ask(Prompt("Explain again."))

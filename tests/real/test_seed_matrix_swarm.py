@@ -1,0 +1,174 @@
+"""The decision matrix of the interruption handler by voice: a whole SwarmSession in a real room.
+
+Redis, room, detector, judge, floor, host, voice and what a listener hears are real; the recogniser tells the
+words that were really said, as late as a quick streaming one does, and the model's replies are written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from adapters.livekit_room import LiveKitRoom
+from host_agent.offline.voice import EspeakVoice
+from host_agent.ports import Prompt
+from streams import events as ev
+from streams.vocabulary import BargeInMode
+from swarm.demo.scenario import Happenings
+from swarm.session import SwarmSession
+from tests.engines.listener import Listener, audible_intervals
+from tests.engines.person import Person
+from tests.host_agent.stagecraft import ScriptModel
+from tests.real.conftest import AGENT, PERSON, ROOM
+from tests.real.test_seed_scenarios import as_speech
+from tests.real.test_seed_scenarios_swarm import RATE_WPM, ScriptedRecogniser
+from tests.swarm.test_session import agent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from redis.asyncio import Redis
+
+    from streams.events import Event
+    from tests.engines.livekit import LiveKitServer
+
+pytestmark = [pytest.mark.real, pytest.mark.livekit, pytest.mark.timeout(180)]
+
+COUNTING = "One, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, fourteen."
+ANSWER = "Okay, starting now."
+IGNORED = ("Yeah.", "Okay.", "Hmm.")
+INTERRUPTING = ("Stop.", "Wait.", "No.", "Yeah wait.", "Yeah okay but wait.")
+ANSWERED = ("Yeah.", "Hello.")
+
+
+@dataclass(slots=True)
+class Scene:
+    """An agent of the swarm, a person and a listener in one room, and the room's record."""
+
+    session: SwarmSession
+    person: Person
+    listener: Listener
+    ears: ScriptedRecogniser
+    seen: Happenings
+    model: ScriptModel
+
+    async def until(self, kind: Any, *, since: int, limit_s: float = 15.0) -> Any:
+        """The first event of a type, or of one of several, from entry `since` on."""
+        for entry in self.seen.all[since:]:
+            if isinstance(entry.event, kind):
+                return entry.event
+        found = await self.seen.next(lambda event: isinstance(event, kind), limit_s)
+        assert found is not None, f"no {kind}: {[e.type for e in self.seen.all[since:]]}"
+        return found
+
+    def since(self, kind: type[Event], since: int) -> list[Any]:
+        return [entry.event for entry in self.seen.all[since:] if isinstance(entry.event, kind)]
+
+    async def says(self, text: str) -> float:
+        """Let the person say it; returns when its last word was told."""
+        made = EspeakVoice("en-us+f3", rate_wpm=RATE_WPM).synthesise_blocking(text)
+        onset_s = await self.person.say(as_speech(made.pcm, made.sample_rate_hz, self.person.sample_rate_hz))
+        told_s = await self.ears.follow(made, onset_s)
+        await self.person.said()
+        return told_s
+
+    def audible_ms(self, from_s: float, to_s: float) -> float:
+        heard = audible_intervals(self.listener.tracks[AGENT])
+        return sum(max(0.0, min(i.to_s, to_s) - max(i.from_s, from_s)) for i in heard) * 1000
+
+
+@asynccontextmanager
+async def scene(
+    server: LiveKitServer, redis: Redis, *replies: str, mode: BargeInMode = BargeInMode.CONFIRM
+) -> AsyncGenerator[Scene]:
+    ears, seen, model = ScriptedRecogniser(), Happenings(), ScriptModel(*replies)
+    session = SwarmSession(
+        redis,
+        ROOM,
+        agents=[agent(AGENT, model, mode=mode)],
+        connect=lambda name: LiveKitRoom(server.url, token=server.token(name, ROOM)),
+        recogniser=ears,
+        on_event=seen.feed,
+    )
+    async with (
+        session,
+        Listener(server.url, server.token("listener", ROOM)) as listener,
+        Person(server.url, server.token(PERSON, ROOM)) as person,
+    ):
+        await listener.wait_track(AGENT, limit_s=5.0)
+        await listener.wait_track(PERSON, limit_s=5.0)
+        yield Scene(session, person, listener, ears, seen, model)
+
+
+async def begin(at: Scene) -> int:
+    """Let the agent count, and go on when it has been audible for a moment."""
+    since = len(at.seen.all)
+    at.listener.clear()
+    await at.session.agents[AGENT].ask(Prompt("Count."))
+    await at.until(ev.FloorTaken, since=since)
+    await at.listener.wait_audible(AGENT, after_s=0.0, limit_s=5.0)
+    await asyncio.sleep(0.5)
+    return since
+
+
+@pytest.mark.parametrize("mode", [BargeInMode.CONFIRM, BargeInMode.OVERLAP])
+async def test_acknowledgements_over_the_agent_are_recorded_and_it_says_all_it_had_to_say(
+    server: LiveKitServer, real_redis: Redis, mode: BargeInMode
+) -> None:
+    async with scene(server, real_redis, *[COUNTING] * len(IGNORED), mode=mode) as at:
+        for words in IGNORED:
+            since = await begin(at)
+            await at.says(words)
+            said = await at.until(ev.Utterance, since=since)
+            assert (said.heard_text, said.interrupted) == (COUNTING, False), words
+            await at.until(ev.FloorReleased, since=since)
+            known = await at.until(ev.Backchannel | ev.FalseInterruption, since=since)
+            assert known.words in (words.lower(), ""), "a short one may be over before its word is known"
+            assert (known.held_ms == 0) is (mode is BargeInMode.OVERLAP)
+            assert at.since(ev.Interruption, since) == []
+        assert len(at.model.requests) == len(IGNORED), "nobody answers an acknowledgement"
+
+
+@pytest.mark.parametrize("mode", [BargeInMode.CONFIRM, BargeInMode.OVERLAP])
+async def test_commands_over_the_agent_silence_it_and_are_answered(
+    server: LiveKitServer, real_redis: Redis, mode: BargeInMode
+) -> None:
+    replies = [reply for _ in INTERRUPTING for reply in (COUNTING, "Fine.")]
+    async with scene(server, real_redis, *replies, mode=mode) as at:
+        for words in INTERRUPTING:
+            since = await begin(at)
+            told_s = await at.says(words)
+            cut = await at.until(ev.Interruption, since=since)
+            assert cut.interruptor == PERSON, words
+            assert COUNTING.startswith(cut.heard_text), words
+            assert at.audible_ms(told_s + 0.3, min(told_s + 0.5, time.monotonic())) == 0, words
+            await at.until(ev.Transcript, since=since)
+            while len(at.since(ev.Utterance, since)) < 2:
+                await at.seen.next(lambda event: isinstance(event, ev.Utterance), 15.0)
+            first, answer = at.since(ev.Utterance, since)[:2]
+            assert (first.interrupted, answer.heard_text) == (True, "Fine."), words
+            while len(at.since(ev.FloorReleased, since)) + len(at.since(ev.FloorRevoked, since)) < 2:
+                await at.seen.next(lambda event: isinstance(event, ev.FloorReleased), 5.0)
+
+
+async def test_a_silent_agent_answers_whatever_it_is_told(server: LiveKitServer, real_redis: Redis) -> None:
+    """Scenario 2, too: "Are you ready?" - "Yeah." """
+    async with scene(server, real_redis, "Are you ready?", *[ANSWER] * len(ANSWERED)) as at:
+        await at.session.agents[AGENT].ask(Prompt("Ask."))
+        await at.until(ev.FloorReleased, since=0)
+        await asyncio.sleep(0.5)
+        for words in ANSWERED:
+            since = len(at.seen.all)
+            await at.says(words)
+            answer = await at.until(ev.Utterance, since=since)
+            assert (answer.heard_text, answer.interrupted) == (ANSWER, False), words
+            transcript = [event for event in at.since(ev.Transcript, since) if event.final]
+            assert [event.text for event in transcript] == [words.lower()]
+            await at.until(ev.FloorReleased, since=since)
+            await asyncio.sleep(0.3)
+        assert len(at.model.requests) == 1 + len(ANSWERED)
