@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapters.livekit_adapter import LiveKitAdapter
+from adapters.livekit_adapter import AdapterSettings, LiveKitAdapter
 from host_agent import HeardCascadeLive, HostState, UniversalHostAgent, WordEgress
 from host_agent.live_run import load_adk
 from host_agent.ports import Prompt
@@ -93,6 +93,7 @@ async def scene(
         sample_rate_hz=RATE,
         clock=loop.time,
         listener=(told := Told()),
+        settings=AdapterSettings(fade_ms=0.0),  # words are known again by their samples
         **options,
     )
     host = UniversalHostAgent(
