@@ -106,8 +106,8 @@ class EchoingMicrophone(Microphone):
         super().__init__(self)
         self._to = sink
         self.hears_loudspeaker = True
-        frames = late_ms // 10
-        self._late = deque([np.zeros(HZ // 100, dtype=np.int16)] * frames, maxlen=frames + 1)
+        self._frames = late_ms // 10
+        self._late = deque([np.zeros(HZ // 100, dtype=np.int16)] * self._frames, maxlen=self._frames + 20)
 
     sample_rate_hz = HZ
     queued_ms = 0.0
@@ -124,7 +124,7 @@ class EchoingMicrophone(Microphone):
     def push(self, pcm: bytes) -> None:
         said = np.frombuffer(pcm, dtype=np.int16).astype(np.int32)
         echo = np.zeros(len(said), dtype=np.int32)
-        if len(self._late) == self._late.maxlen:
+        if len(self._late) > self._frames:  # agents' frames come up to three at a time
             back = self._late.popleft() * self.hears_loudspeaker
             echo[: len(back)] = back[: len(echo)] // 10
         self._to.push(np.clip(said + echo, -32768, 32767).astype(np.int16).tobytes())
