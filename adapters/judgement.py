@@ -28,7 +28,7 @@ class SpeechSoFar:
     words: WordsHeard | None = None
     ended: SpeechEnded | None = None
 
-    def seen(self, now_s: float, agent_words: str) -> Observation:
+    def seen(self, now_s: float, agent_words: str, *, agent_thinking: bool = False) -> Observation:
         """All of it, at one moment."""
         progress, words = self.progress, self.words
         return Observation(
@@ -42,6 +42,8 @@ class SpeechSoFar:
             ended=self.ended is not None,
             recogniser_failed=words.failed if words else False,
             agent_words=agent_words,
+            agent_thinking=agent_thinking,
+            language=words.language if words else "",
         )
 
     def goes_on(self, now_s: float) -> bool:
@@ -64,6 +66,7 @@ class Judgement:
         *,
         on_verdict: Callable[[Verdict], None],
         agent_words: Callable[[], str],
+        agent_thinking: Callable[[], bool],
         clock: Callable[[], float],
         limits: Limits,
     ) -> None:
@@ -71,6 +74,7 @@ class Judgement:
         self._judge = judge
         self._on_verdict = on_verdict
         self._agent_words = agent_words
+        self._agent_thinking = agent_thinking
         self._clock = clock
         self._limits = limits
         now_s = clock()
@@ -95,7 +99,7 @@ class Judgement:
         self._case = replace(self._case, stage=Stage.CLOSED)
 
     def _weigh(self, now_s: float) -> None:
-        seen = self._speech.seen(now_s, self._agent_words())
+        seen = self._speech.seen(now_s, self._agent_words(), agent_thinking=self._agent_thinking())
         before = self._case
         self._case, verdict = weigh(before, self._ask(seen), seen, now_s, self._limits)
         if self._case.stage is Stage.CLOSED:

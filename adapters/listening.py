@@ -204,6 +204,7 @@ class Listening:
             None if self._judge is None else self._judge(event),
             on_verdict=lambda verdict: self._on_verdict(speech, verdict),
             agent_words=self._agent_words,
+            agent_thinking=lambda: self._voice.is_preparing,
             clock=self._clock,
             limits=self._settings.limits,
         )

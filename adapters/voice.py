@@ -63,6 +63,11 @@ class Voice:
         return self._queue.is_live
 
     @property
+    def is_preparing(self) -> bool:
+        """Whether an utterance is being made of which nothing was audible yet."""
+        return self._queue.is_live and not self._queue.live[0].audible
+
+    @property
     def current_utterance(self) -> str:
         """The utterance being made or played, the earliest if there are several; else empty."""
         return self._queue.live[0].utterance_id if self._queue.is_live else ""

@@ -98,3 +98,5 @@ class WordsHeard:
     confidence: float | None = None
     failed: bool = False
     """The recogniser gave up on this speech; `final` is then true too."""
+    language: str = ""
+    """Of the text ("pl", "pt-BR"), where the recogniser says it."""

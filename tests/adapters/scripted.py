@@ -165,9 +165,12 @@ class ScriptedEars:
         for listener in tuple(self._listeners):
             listener.on_speech_progress(event)
 
-    def words(self, person: str, text: str, *, final: bool = False, speech_id: str = "") -> None:
+    def words(
+        self, person: str, text: str, *, final: bool = False, speech_id: str = "", language: str = ""
+    ) -> None:
         speech = self._person(person).speech
-        event = WordsHeard(speech_id or (speech.speech_id if speech else ""), person, text, final)
+        known = speech_id or (speech.speech_id if speech else "")
+        event = WordsHeard(known, person, text, final, language=language)
         for listener in tuple(self._listeners):
             listener.on_words(event)
 

@@ -56,6 +56,28 @@ def test_a_short_speech_whose_words_come_after_it_is_not_cut_off() -> None:
     run_virtual(test)
 
 
+def test_the_judge_knows_the_words_language_and_whether_the_agent_is_audible_yet() -> None:
+    seen: list[Observation] = []
+
+    class Noting:
+        def observe(self, observation: Observation) -> Verdict:
+            seen.append(observation)
+            return Verdict(Decision.CONTINUE, "noted")
+
+    async def test(loop: VirtualLoop) -> None:
+        async with scene(loop, mode=BargeInMode.OVERLAP, judge=lambda _: Noting()) as s:
+            s.adapter.begin_utterance("u1")
+            s.ears.start("ann")
+            s.ears.words("ann", "tak", language="pl")
+            assert (seen[-1].agent_thinking, seen[-1].language) == (True, "pl")
+            speak(s.adapter, "u1", 1000)
+            await s.pass_ms(50)
+            s.ears.words("ann", "tak tak", language="pl")
+            assert (seen[-1].agent_thinking, seen[-1].language) == (False, "pl")
+
+    run_virtual(test)
+
+
 def test_a_cough_resumes() -> None:
     async def test(loop: VirtualLoop) -> None:
         async with scene(loop, mode=BargeInMode.CONFIRM) as s:
