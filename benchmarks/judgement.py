@@ -8,14 +8,12 @@ names rows whose texts do not count as unseen. Ours beside LiveKit's own min-wor
 livekit-agents, as its session calls it), Pipecat's MinWordsUserTurnStartStrategy (in an environment of its
 own, named by PIPECAT_PYTHON: its pins collide), and the plain word list. A decision is one observation of
 words that the judge has not seen before, over 24 replies and their beginnings, in CPU time of the thread (on
-a busy machine the wall clock shows its neighbours); words to action is from the recogniser's call to the cut
-of a real adapter, wall clock.
+a busy machine the wall clock shows its neighbours). For words to action see `transcript_to_action.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import statistics
 import time
@@ -26,23 +24,19 @@ from typing import TYPE_CHECKING, Any
 from judgement_accuracy import figures_of, pipecat
 from livekit.agents.tokenize.basic import split_words
 from report import Figure, environment, median, percentile, show
+from transcript_to_action import measure
 
-from adapters.ears import Ears
-from adapters.livekit_adapter import LiveKitAdapter
-from adapters.memory_room import InMemoryRoom
-from adapters.ports import EARS_HZ, AudioFrame, WordsHeard
 from host_agent.interruption import AgentStateManager, InterruptionFilter, InterruptionHandlerConfig
 from host_agent.interruption.judging import judge_factory
-from streams.vocabulary import BargeInMode, Observation
+from streams.vocabulary import Observation
 from swarm.evaluate_run import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from adapters.ports import Cut, Resumed
-    from streams.vocabulary import Playout
 
-RUNS, ROUNDS, JUDGES, ACTIONS, PIPECAT_ROUNDS = 3, 60, 200, 30, 20
+RUNS, ROUNDS, JUDGES, PIPECAT_ROUNDS = 3, 60, 200, 20
+ACTION = "transcript_to_action_p99_ms"
 EVERYDAY = Path(__file__).parent / "everyday_replies.jsonl"
 DECISION_GOAL_US, QUERY_GOAL_US, INSTANCE_GOAL_KB, ACTION_GOAL_MS = 50.0, 1.0, 15.0, 50.0
 CONTEXT = (
@@ -121,82 +115,6 @@ def instance_kb() -> float:
     return (after - before) / JUDGES / 1000
 
 
-class _Words:
-    """A recogniser that says what it is told to."""
-
-    def __init__(self) -> None:
-        self.say: Callable[[WordsHeard], None] = lambda _words: None
-        self.speech_id = ""
-
-    def open(self, speech_id: str, person: str, on_words: Callable[[WordsHeard], None]) -> _Words:
-        self.speech_id, self.say = speech_id, on_words
-        return self
-
-    def push(self, pcm: bytes) -> None: ...
-    def finish(self) -> None: ...
-    def cancel(self) -> None: ...
-
-
-class _Cuts:
-    def __init__(self) -> None:
-        self.at_ns = 0
-
-    def on_first_audio(self, utterance_id: str, at_s: float) -> None: ...
-    def on_cut(self, cut: Cut) -> None:
-        self.at_ns = time.perf_counter_ns()
-
-    def on_resumed(self, resumed: Resumed) -> None: ...
-    def on_played_out(self, utterance_id: str, playout: Playout) -> None: ...
-    def on_window_opened(self, speech_id: str) -> None: ...
-    def on_window_closed(self) -> None: ...
-
-
-async def actions_ms(count: int) -> list[float]:
-    """Return from the recogniser's words to the cut, `count` times, in mode `overlap`.
-
-    Raises:
-        RuntimeError: words that interrupt did not cut the agent off.
-    """
-    from gate_latency import RATE_HZ, _around_onset
-
-    make = judge_factory(InterruptionHandlerConfig())
-    words, cuts = _Words(), _Cuts()
-    ears = Ears(is_person=lambda identity: identity == "person", recogniser=words)
-    took: list[float] = []
-    pieces = _around_onset(0)
-    async with InMemoryRoom("judgement").join("agent") as room:
-        adapter = LiveKitAdapter(
-            room,
-            ears=ears,
-            mode=BargeInMode.OVERLAP,
-            sample_rate_hz=RATE_HZ,
-            judge=lambda _: make(),
-            listener=cuts,
-        )
-        async with adapter:
-            for at in range(count):
-                utterance = f"utterance-{at}"
-                adapter.begin_utterance(utterance)
-                adapter.send_audio_chunk(bytes(RATE_HZ * 2), utterance_id=utterance)
-                for pcm in pieces:
-                    ears.on_audio("person", AudioFrame(pcm, EARS_HZ))
-                    await asyncio.sleep(0)
-                cuts.at_ns = 0
-                began = time.perf_counter_ns()
-                words.say(WordsHeard(words.speech_id, "person", "yeah but wait", final=False))
-                for _ in range(10):
-                    if cuts.at_ns:
-                        break
-                    await asyncio.sleep(0)
-                if not cuts.at_ns:
-                    raise RuntimeError(f"words {at} did not cut the agent off")
-                took.append((cuts.at_ns - began) / 1e6)
-                ears.on_muted("person")
-                await asyncio.sleep(0)
-    ears.close()
-    return took
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
@@ -221,8 +139,9 @@ def main() -> None:
             "pipecat": percentile(theirs, 0.99),
             "query": state_query_us(),
             "kb": instance_kb(),
-            "action": percentile(asyncio.run(actions_ms(ACTIONS)), 0.99),
         })  # fmt: skip
+
+    acted = measure()
 
     def of(name: str) -> list[float | None]:
         return [run[name] for run in runs]
@@ -239,7 +158,8 @@ def main() -> None:
         Figure("state_query_us", median(of("query")), "us", runs=of("query"), goal=QUERY_GOAL_US),
         Figure("instance_kb", median(of("kb")), "KB", runs=of("kb"), goal=INSTANCE_GOAL_KB),
         Figure(
-            "transcript_to_action_p99_ms", median(of("action")), "ms", runs=of("action"), goal=ACTION_GOAL_MS
+            ACTION, acted[ACTION], "ms", runs=[run[ACTION] for run in acted["runs"]], goal=ACTION_GOAL_MS,
+            peers={"until the adapter tells of the cut": acted["transcript_to_cut_p99_ms"]},
         ),
     ]  # fmt: skip
     seen_texts = frozenset(row.text for file in options.seen for row in read_rows(file))
