@@ -96,7 +96,8 @@ def test_a_document_keeps_what_stands_around_the_table(tmp_path: Path) -> None:
     ]
     where = report.environment(redis_server="7", runs=2, quick=False, **report.ping_verdict([50.0, 51.0]))
     path = tmp_path / "performance.md"
-    path.write_text(f"before\n{document.BEGINS}\nold\n{document.ENDS}\nafter\n", encoding="utf-8")
+    begins, ends = document.marks("floor")
+    path.write_text(f"before\n{begins}\nold\n{ends}\nafter\n", encoding="utf-8")
     for _ in range(2):
         document.write(str(path), document.tables(figures, where))
     text = path.read_text(encoding="utf-8")
