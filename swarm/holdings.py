@@ -74,14 +74,7 @@ class Holdings:
         if known is not None:
             known.extend(granted, answer.sent_s)
             return known
-        grant = Grant(
-            granted,
-            calls=self._calls,
-            clock=self._clock,
-            sent_s=answer.sent_s,
-            received_s=answer.received_s,
-            margin_s=self._margin_s,
-        )
+        grant = self._made(granted, answer.sent_s, answer.received_s)
         if granted.token <= self._over:
             grant.end(self._over_how)
             return grant
@@ -115,17 +108,20 @@ class Holdings:
             confirmed=False,
             reason=event.reason,
         )
-        grant = Grant(
-            granted,
-            calls=self._calls,
-            clock=self._clock,
-            sent_s=begun_s,
-            received_s=received_s,
-            margin_s=self._margin_s,
-        )
+        grant = self._made(granted, begun_s, received_s)
         grant.shorten(until_s)
         self._keep(grant, first_renewal_s=0.0)
         return grant
+
+    def _made(self, granted: fc.Granted, sent_s: float, received_s: float) -> Grant:
+        return Grant(
+            granted,
+            calls=self._calls,
+            clock=self._clock,
+            sent_s=sent_s,
+            received_s=received_s,
+            margin_s=self._margin_s,
+        )
 
     def _keep(self, grant: Grant, *, first_renewal_s: float) -> None:
         self._live[grant.token] = grant
