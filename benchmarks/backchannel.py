@@ -15,7 +15,6 @@ one of ours and one of theirs. Needs a livekit-server (LIVEKIT_SERVER_BIN, or on
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import random
@@ -32,6 +31,7 @@ from beside import PingBeside
 from contenders.process import ContenderError
 from floor_document import write
 from report import environment, ping_verdict, show
+from trial_options import trial_options, trial_parser
 
 from swarm.stopping import leave
 from tests.engines.livekit import LiveKitServer, LiveKitServerError
@@ -125,21 +125,10 @@ async def measure(names: Sequence[str], *, runs: int, trials: int, seed: int) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
-    parser.add_argument("--quick", action="store_true", help="one run of two trials")
-    parser.add_argument("--trials", type=int, default=TRIALS, help="of each contender, all runs together")
-    parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", nargs="+", choices=(*OURS, *PEERS), metavar="CONTENDER")
+    parser = trial_parser(__doc__, trials=TRIALS, quick_trials=2, runs=RUNS, contenders=(*OURS, *PEERS))
     parser.add_argument("--picture", metavar="PATH", help="draw the silences into this file")
     parser.add_argument("--document", metavar="PATH", help="put the tables between the marks of this file")
-    options = parser.parse_args()
-    if options.quick:
-        options.runs, options.trials = 1, 2
-    options.runs = max(1, min(options.runs, options.trials))
+    options = trial_options(parser)
     begun_s = time.monotonic()
     try:
         measured = asyncio.run(

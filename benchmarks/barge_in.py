@@ -12,7 +12,6 @@ report the start of speech (livekit_runner_bare: with ears that do not; nothing 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import gc
@@ -30,11 +29,13 @@ from contenders.process import ContenderError
 from report import environment, ping_verdict, show
 from sections import Sections, measure_sections
 from trial import TAIL_S, Stage, Trial, stimuli
+from trial_options import trial_options, trial_parser
 
 from swarm.stopping import leave
 from tests.engines.livekit import LiveKitServer, LiveKitServerError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 RUNS = 3
@@ -124,19 +125,10 @@ async def everything(options: argparse.Namespace) -> tuple[Measured, Sections]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    contenders = (*CONTENDERS, *EXTRA)
+    options = trial_options(
+        trial_parser(__doc__, trials=TRIALS, quick_trials=4, runs=RUNS, contenders=contenders)
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
-    parser.add_argument("--quick", action="store_true", help="one run of four trials")
-    parser.add_argument("--trials", type=int, default=TRIALS, help="of each contender, all runs together")
-    parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", nargs="+", choices=(*CONTENDERS, *EXTRA), metavar="CONTENDER")
-    options = parser.parse_args()
-    if options.quick:
-        options.runs, options.trials = 1, 4
-    options.runs = max(1, min(options.runs, options.trials))
     try:
         measured, sections = asyncio.run(everything(options))
     except KeyboardInterrupt:
