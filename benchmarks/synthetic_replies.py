@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EACH = 1500
+ECHOES = 300
 _SEED = 20_26
 _SOUNDS = ("mm-hmm", "uh-huh", "hmm", "mhm", "mmm", "um-hum", "huh", "uh huh", "mm hm")
 _ANSWERS = (
@@ -58,7 +59,11 @@ _CLAIMS = (
     "that isn't right", "that can't be right", "that's not good", "it's too expensive", "that's too late",
     "this is too long", "it doesn't work", "it isn't true", "is it big", "is it good", "it wasn't me",
     "too far",
-    "you know what", "you know the",
+    "you know what", "you know the", "so i mean", "so i was", "so i was thinking", "so can we", "so then",
+    "so it's", "by the way", "that reminds me", "before i forget", "it was more than that",
+    "it could go either way",
+    "it seems like", "i know a", "i know that already", "i guess i'll", "i bet it's", "that's for my",
+    "that's on the",
 )  # fmt: skip
 
 
@@ -75,7 +80,39 @@ def synthetic_replies(contexts: Sequence[str], weight: float) -> list[dict[str, 
         context = chance.choice(said)
         text = _claim(chance, chance.choice(said))
         rows.append({"text": text, "label": "interrupt", "context": context, "weight": weight})
-    return rows
+    for _ in range(ECHOES):
+        context = chance.choice(said)
+        rows.append(
+            {"text": _echo(chance, context), "label": "interrupt", "context": context, "weight": weight}
+        )
+        context = chance.choice(said)
+        rows.append(
+            {"text": _led_echo(chance, context), "label": "ignore", "context": context, "weight": weight}
+        )
+    return [row for row in rows if row["text"]]
+
+
+def _echo(chance: random.Random, context: str) -> str:
+    """Return up to three words that the other has just said: asked back, as a check."""
+    words = context.split()[-12:]
+    for _ in range(10):
+        at = chance.randrange(len(words))
+        taken = words[at : at + chance.randint(1, 3)]
+        if taken[-1].lower() not in WORD_CLASS and not any(word.endswith("-") for word in taken):
+            return " ".join(taken)
+    return ""
+
+
+def _led_echo(chance: random.Random, context: str) -> str:
+    """Return the same with a sound or answer beside it: taken notice of."""
+    echo = _echo(chance, context)
+    lead = chance.choice((*_CALLS, *_ANSWERS, *_SOUNDS, "oh", "oh", "ah", "oh yeah"))
+    tail = chance.choice(("", "", "", *_ANSWERS))
+    if not echo:
+        return ""
+    return chance.choice(
+        (f"{lead} {echo} {tail}", f"{lead} {echo}", f"{echo} {chance.choice(_ANSWERS)}")
+    ).strip()
 
 
 def _acknowledgement(chance: random.Random) -> str:

@@ -2,9 +2,11 @@
 
     python benchmarks/train_turn_classifier.py TRAIN.jsonl --out MODEL.json
     python benchmarks/train_turn_classifier.py TRAIN.jsonl --curve [OTHERS.jsonl ...]
+    python benchmarks/train_turn_classifier.py TRAIN.jsonl --registers
 
 The second prints what each threshold for growing words costs and brings, word by word: on TRAIN held out by
-conversation, and on files of rows that no weight has seen.
+conversation, and on files of rows that no weight has seen. The third prints how each register of the invented
+replies is judged by weights that saw TRAIN and the other registers alone.
 
 What it learns from, and what it may not: docs/interruption/data-card.md.
 """
@@ -15,7 +17,7 @@ import argparse
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 L2 = 1.0
 SYNTHETIC_WEIGHT = 0.25
+INVENTED = Path(__file__).parent / "replies"
+INVENTED_WEIGHT = 0.1
 DOUBTFUL_WEIGHT = 0.0
 GROWING_WEIGHT = 0.5
 LEAST_SEEN = 3
@@ -133,13 +137,26 @@ def minimise(loss: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.n
     return at
 
 
-def train(rows: Sequence[dict[str, Any]], *, growing: bool = True) -> TurnClassifier:
+def train(
+    rows: Sequence[dict[str, Any]], *, growing: bool = True, without: str | None = None
+) -> TurnClassifier:
+    """Return weights from `rows`, replies made by rule, and invented ones of all registers but `without`."""
     made = synthetic_replies([row["context"] for row in rows], SYNTHETIC_WEIGHT)
-    everything = [*rows, *made]
+    invented = [row for register, found in registers().items() if register != without for row in found]
+    everything = [*rows, *made, *invented]
     return TurnClassifier(
         whole=fit(whole_examples(everything)),
         growing=fit(growing_examples(everything)) if growing else {},
     )
+
+
+@lru_cache(maxsize=1)
+def registers() -> dict[str, list[dict[str, Any]]]:
+    """Return the invented replies by register, each row with its weight."""
+    return {
+        file.stem: [{**row, "weight": INVENTED_WEIGHT} for row in rows_of(file)]
+        for file in sorted(INVENTED.glob("*.jsonl"))
+    }
 
 
 def folds(rows: Sequence[dict[str, Any]]) -> list[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
@@ -151,21 +168,28 @@ def folds(rows: Sequence[dict[str, Any]]) -> list[tuple[list[dict[str, Any]], li
     return [([r for r in rows if fold(r) != k], [r for r in rows if fold(r) == k]) for k in range(FOLDS)]
 
 
-def calibrate(classifier: TurnClassifier, held_out: Sequence[tuple[float, bool]]) -> float:
+def calibrate(classifier: TurnClassifier, found: Sequence[tuple[float, bool]]) -> float:
     """Return the factor on the score that makes the held-out probabilities most likely."""
-    scores = np.array([np.log(p / (1 - p)) for p, _ in held_out])
-    truth = np.array([float(label) for _, label in held_out])
+    scores = np.array([np.log(p / (1 - p)) for p, _ in found])
+    truth = np.array([float(label) for _, label in found])
     factors = np.arange(0.3, 2.01, 0.02)
     losses = [float(np.sum(np.logaddexp(0, f * scores) - truth * f * scores)) for f in factors]
     return float(factors[int(np.argmin(losses))])
 
 
-def held_out_probabilities(rows: Sequence[dict[str, Any]], *, complete: bool) -> list[tuple[float, bool]]:
-    found: list[tuple[float, bool]] = []
+def held_out(rows: Sequence[dict[str, Any]]) -> Iterable[tuple[TurnClassifier, list[dict[str, Any]]]]:
+    """Yield rows with weights that have not seen their conversation, then each register likewise."""
     for others, held in folds(rows):
-        classifier = train(others, growing=not complete)
+        yield train(others, growing=False), held
+    for register, held in registers().items():
+        yield train(rows, growing=False, without=register), held
+
+
+def held_out_probabilities(rows: Sequence[dict[str, Any]]) -> list[tuple[float, bool]]:
+    found: list[tuple[float, bool]] = []
+    for classifier, held in held_out(rows):
         for row in held:
-            p = classifier.probability(row["text"], row["context"], complete=complete)
+            p = classifier.probability(row["text"], row["context"])
             if p is not None:
                 found.append((min(max(p, 1e-6), 1 - 1e-6), row["label"] == "interrupt"))
     return found
@@ -180,10 +204,13 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--curve", type=Path, nargs="*")
+    parser.add_argument("--registers", action="store_true")
     options = parser.parse_args()
-    if options.out is None and options.curve is None:
-        parser.error("name --out or --curve")
+    if options.out is None and options.curve is None and not options.registers:
+        parser.error("name --out, --curve or --registers")
     rows = rows_of(options.train)
+    if options.registers:
+        by_register(rows)
     if options.curve is not None:
         curve(rows, options.curve)
     if options.out is not None:
@@ -215,15 +242,30 @@ def curve(rows: list[dict[str, Any]], others: Sequence[Path]) -> None:
             )
 
 
+def by_register(rows: list[dict[str, Any]]) -> None:
+    """Print how well each register is judged by weights that have not seen it."""
+    for register, held in registers().items():
+        classifier = train(rows, growing=False, without=register)
+        make = partial(LearnedJudge, classifier, None, JudgeSettings())
+        found = scores([judged(row_of(json.dumps(row), 0), make) for row in held])
+        whole, short = found["all"], found["short"]
+        print(
+            f"{register}: balanced accuracy {whole['balanced_accuracy']:.3f},"
+            f" of 1 to 3 words {short['balanced_accuracy']:.3f},"
+            f" recall of interruptions {whole['interrupt']['recall']:.3f},"
+            f" of 1 to 3 words {short['interrupt']['recall']:.3f}"
+        )
+
+
 def write_model(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    held = held_out_probabilities(rows, complete=True)
+    held = held_out_probabilities(rows)
     classifier = train(rows)
     factor = calibrate(classifier, held)
     document = {
         "format": 1,
         "licence": "CC-BY-4.0",
         "source": "Trained on overlaps of the ICSI Meeting Corpus (Janin et al. 2003) with MRDA dialogue "
-        "acts (Shriberg et al. 2004), CC BY 4.0, and on replies made by rule.",
+        "acts (Shriberg et al. 2004), CC BY 4.0, and on replies that were invented or made by rule.",
         "trained_on_sha256": hashlib.sha256(options.train.read_bytes()).hexdigest(),
         "calibration": round(factor, 2),
         "whole": scaled(dict(classifier.whole), factor),
@@ -233,7 +275,7 @@ def write_model(rows: list[dict[str, Any]], options: argparse.Namespace) -> None
     truths = [(p >= 0.5, label) for p, label in held]
     for name, wanted in (("ignore", False), ("interrupt", True)):
         right = [said == label for said, label in truths if label is wanted]
-        print(f"held out by conversation, {name}: {sum(right) / len(right):.4f} of {len(right)}")
+        print(f"held out by conversation and register, {name}: {sum(right) / len(right):.4f} of {len(right)}")
     print(
         f"calibration {factor:.2f}, {len(document['whole'])} + {len(document['growing'])} weights,"
         f" {options.out.stat().st_size / 1000:.0f} KB"

@@ -14,15 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CLASSES: Mapping[str, str] = MappingProxyType({
-    "H": "mm mmm mhm mhmm hm hmm hmmm mmhm mmhmm hum uhhuh umhum mhh nhn ehm mmkay unhunh umhmm uhhum",
-    "A": """yeah yes yep yup yea ya yah yeh yessir ok okay okey okie kay right righto alright alrighty sure
-        exactly absolutely definitely totally certainly precisely indeed true correct gotcha agreed understood
-        surely roger noted obviously clearly naturally evidently bingo touche""",
+    "H": """mm mmm mhm mhmm hm hmm hmmm mmhm mmhmm hum uhhuh umhum mhh nhn ehm mmkay unhunh umhmm uhhum mkay
+        mmk mmmkay""",
+    "A": """aye yeah yes yep yup yea ya yah yeh yessir ok okay okey okie kay right righto alright alrighty
+        sure exactly absolutely definitely totally certainly precisely indeed true correct gotcha agreed
+        understood surely roger noted obviously clearly naturally evidently bingo touche""",
     "Y": "really",
     "O": """oh ah aha ahh ooh ohh ohhh wow whoa gosh man boy god jeez geez gee goodness heavens lord golly
         dear dude huh ha haha hah heh yay hooray oops ouch ew yikes phew sheesh aw aww hallelujah amen
-        damn shit hell crap uhoh ooo whew mercy woo bravo cheers congrats congratulations wowee gracious alas
-        shoot darn dang heck rats jeepers goody shucks yowza""",
+        damn shit hell crap uhoh ooo whew mercy woo bravo cheers congrats congratulations wowee gracious
+        alas shoot darn dang heck rats jeepers goody shucks yowza ick yuck yucky ugh eek ack agh argh
+        aargh oof oi uff urgh gah cor crikey blimey crumbs cripes strewth lordy lawd bah boo duh doh
+        d'oh eww egad fiddlesticks gadzooks gulp jesus christ meh ow owie pfft phooey poof pshaw tsk tut
+        whee whoops whoopsie wowza wowzers yahoo yippee yowch yum zoinks zowie nuts drat bummer dag
+        dagnabbit doggone damnit dammit bloody sakes mate girl bro lol hee heehee hehe huzzah hurrah
+        hurray brr brrr oho ooof gadz bless wahey sheez jeesh jeeze gawd omg""",
     "E": """good great nice cool interesting funny weird neat fine amazing terrible awful wonderful beautiful
         lovely awesome excellent perfect super fantastic brilliant fabulous incredible unbelievable crazy
         strange odd scary sad bad horrible hilarious fun exciting impressive fascinating marvelous marvellous

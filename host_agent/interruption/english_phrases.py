@@ -91,7 +91,12 @@ _ACKNOWLEDGING = """
     these things happen; been there [done that|]; story of my life; such is life; what can you do
     there [is|is always] that; amen to that; imagine that; fancy that; same difference
     more power to [you|them|him|her]; god bless [you|them|her|him|]; a [shame|pity|bummer]; as usual
-    like always; point taken; message received; so it seems; how very true; [pretty|very] much [so|]
+    like always; oh no [no|]; [oh|] no way; [oh|] [god|lord|gosh|boy|man|dear] no
+    [yeah|yes|oh] no [absolutely|definitely|totally|exactly|certainly|of course|for sure|i agree|i know]
+    no [no|] [absolutely|definitely|totally|exactly|for sure|of course|i agree|i know|you're right]
+    no [no|] of course not; yeah no [that's|it's] [right|true|fair|great|good|fine|cool|awesome|interesting]
+    no [no|] [that's|it's] [right|true|fair]; oh no that's [terrible|awful|horrible|too bad|sad|dreadful]
+    nah for sure; point taken; message received; so it seems; how very true; [pretty|very] much [so|]
     most [definitely|certainly|likely|probably]; that['d|] be nice; it'd be nice
 """
 _ASKED_BACK = """

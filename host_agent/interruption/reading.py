@@ -19,6 +19,8 @@ _TELLING = frozenset("WQXnIUTSZNCBKG")
 _ENOUGH_TELLING = 6
 """After so many units of these classes nothing that follows makes an acknowledgement of it."""
 _CONTEXT_CHARS = 160
+_CONTENT = frozenset("WZLE")
+_SOUNDS = frozenset("HAO")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*(?:-(?![^\W_]))?")
 _ACKNOWLEDGED = re.compile(
     r"(?<![oNn])F*[HAORYPpt]+o?$|(?<=[HAO])q$|F*P?D[VX]*[MYJF]?At?|(?<![oNn])F*[HAORY]+"
@@ -135,8 +137,8 @@ def features_of(text: str, context: str = "") -> list[str]:
             features.append("open")
             if len(rest) <= 3:
                 features.append(f"open{rest}")
-        if len(rest) <= 4 and context and _all_said(units, beyond, context):
-            features.append("said before")
+        features += _echoing(units, beyond, context)
+    features += dict.fromkeys(["u" + word for word in units.texts[:6]])
     features += dict.fromkeys(["g" + letters[at : at + 3] for at in range(min(len(letters) - 2, 5))])
     return features
 
@@ -150,9 +152,16 @@ def _beyond(letters: str) -> tuple[int, ...]:
     return tuple(index for index in range(len(letters)) if index not in explained)
 
 
-def _all_said(units: Units, beyond: tuple[int, ...], context: str) -> bool:
+def _echoing(units: Units, beyond: tuple[int, ...], context: str) -> list[str]:
+    """Return whether the content words were all said by the other, and what acknowledges before and after."""
+    letters = units.letters
+    content = [units.texts[index] for index in beyond if letters[index] in _CONTENT]
+    if not content:
+        return []
     said = context[-_CONTEXT_CHARS:].lower()
-    return all(_stands_in(units.texts[index], said) for index in beyond)
+    echo = "echo" if all(_stands_in(word, said) for word in content) else "fresh"
+    beside = "".join(letter if letter in _SOUNDS else "-" for letter in (letters[0], letters[-1]))
+    return [f"{echo}{beside}", f"{echo}{beside}{min(len(beyond), 4)}"]
 
 
 def _stands_in(word: str, text: str) -> bool:

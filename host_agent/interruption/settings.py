@@ -46,7 +46,7 @@ class JudgeSettings:
     as long before it counts."""
     take_probability: float = 0.5
     """Complete words that take the floor at least so probably interrupt (learned classifier)."""
-    growing_probability: float = 0.7
+    growing_probability: float = 0.5
     """The same while more words may come."""
 
     def __post_init__(self) -> None:
