@@ -119,9 +119,9 @@ def retention(
     if max_age is None and max_entries is None and max_bytes is None:
         raise SettingError("--max-age", "no limit is given", "Give --max-age, --max-entries or --max-bytes")
     limits = Limits(
-        max_age_ms=None if max_age is None else _read("--max-age", max_age, duration_ms),
+        max_age_ms=None if max_age is None else _limit("--max-age", max_age, duration_ms),
         max_entries=max_entries,
-        max_bytes=None if max_bytes is None else _read("--max-bytes", max_bytes, size_bytes),
+        max_bytes=None if max_bytes is None else _limit("--max-bytes", max_bytes, size_bytes),
         patience=patience,
         live_ms=_read("--live", live, duration_ms),
         archive_held_ms=_read("--archive-held", archive_held, duration_ms),
@@ -180,6 +180,13 @@ def _read(setting: str, text: str, read: Callable[[str], int]) -> int:
     except (ValueError, OverflowError) as error:
         like = _LIKE[read.__name__]
         raise SettingError(setting, f"{text[:40]!r} is not understood", f"Write it like {like}") from error
+
+
+def _limit(setting: str, text: str, read: Callable[[str], int]) -> int:
+    limit = _read(setting, text, read)
+    if limit == 0:
+        raise SettingError(setting, "0 would keep nothing", "Leave it out for no limit")
+    return limit
 
 
 def _tell(document: dict[str, Any], text: str, as_json: bool) -> None:
