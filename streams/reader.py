@@ -100,6 +100,8 @@ class RoomsReader:
                     await self._list_rooms()
                 found = await self._read(self._block_ms)
             except (RedisError, OSError) as error:
+                if str(error).startswith("WRONGTYPE") and await self._leave_out():
+                    continue
                 self._opened = None  # a Redis that comes back may have lost the list, or got rooms meanwhile
                 level = logging.WARNING if delays is None else logging.INFO  # an outage is one warning
                 delays = delays or backoff_s(longest_s=_LONGEST_BLIND_S)
@@ -112,6 +114,20 @@ class RoomsReader:
                 if delays is not None:
                     logger.warning("streams.redis_is_back")
                 return found
+
+    async def _leave_out(self) -> bool:
+        """Read no more what is no stream, which would keep all others; whether there was such a room."""
+        left_out: list[str] = []
+        with suppress(RedisError, OSError):
+            for room in [*self._cursors]:
+                async with asyncio.timeout(_GRACE_S):
+                    kind = text(await cast("Any", self._redis).type(keys.stream(room)))
+                if kind not in ("stream", "none"):
+                    logger.warning("streams.no_stream", extra={"room": room, "kind": kind})
+                    left_out.append(room)
+        for room in left_out:
+            self._cursors.pop(room, None)
+        return bool(left_out)
 
     async def read_now(self) -> list[tuple[str, list[Entry]]]:
         """Return what is there, without waiting.

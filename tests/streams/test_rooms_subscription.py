@@ -160,6 +160,17 @@ async def test_a_room_that_opens_later_and_is_trimmed_before_it_is_read_has_a_ga
     assert (gap.room, gap.after_seq, gap.before_seq, gap.exact) == ("later", 0, 4, True)
 
 
+async def test_a_key_that_is_no_stream_keeps_no_other_room(real_redis: Redis) -> None:
+    await say(real_redis, "lobby", "a")
+    await real_redis.set(keys.stream("odd"), "somebody else's")
+    await real_redis.sadd(keys.ROOMS, "odd")
+    async with subscribe(real_redis, from_id="0") as entries:
+        assert await take(entries, 1) == [("lobby", "a")]
+        await say(real_redis, "lobby", "b")
+        await say(real_redis, "later", "c")
+        assert sorted(await take(entries, 2)) == [("later", "c"), ("lobby", "b")]
+
+
 async def test_where_it_cannot_begin_is_said_when_it_is_asked_for(redis_client: Redis) -> None:
     stream = ConversationStream(redis_client, "lobby")
     for wrong in ("yesterday", "", "-1", "1-2-3", f"{2**64}-0"):
