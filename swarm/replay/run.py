@@ -84,7 +84,7 @@ async def _entries(options: ReplayOptions, stack: AsyncExitStack) -> AsyncGenera
             reason = f"{shown_url(options.archive)!r} is no archive"
             raise SettingError("--archive", reason, "Name a DuckDB file, or postgresql://...")
         connection = await stack.enter_async_context(open_archive(Path(options.archive)))
-        return sources.from_file(connection, options.room)
+        return sources.from_archive(connection, options.room)
     redis = await stack.enter_async_context(redis_of_swarm())
     await see_to_room(redis, options.room, new=False)
     return ConversationStream(redis, options.room).history()

@@ -39,7 +39,7 @@ _LIMIT_S = 30
 """Of each page, and for the connection."""
 
 
-async def from_file(connection: duckdb.DuckDBPyConnection, room: str) -> AsyncGenerator[Recorded]:
+async def from_archive(connection: duckdb.DuckDBPyConnection, room: str) -> AsyncGenerator[Recorded]:
     """Yield what an archive holds of a room, oldest first; what breaks the schema is left out.
 
     Raises:
