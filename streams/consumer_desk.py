@@ -65,8 +65,7 @@ class Desk:
     def taken(self, room: OwnedRoom) -> None:
         """See `streams.leases.Told`."""
         handled = room.taken.handled
-        self._work.sequence.forget(room.name)
-        if handled is not None:
+        if handled is not None:  # where Redis lost it, we may know
             self._work.sequence.resume(room.name, handled)
         room.read_to = room.taken.given_out or "0-0"
         self._make_due(room)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from streams.selection import beginning
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,7 +21,7 @@ class ConsumerSettings:
     """How a consumer works. Times in ms.
 
     Raises:
-        ValueError: a number is out of its range.
+        ValueError: a number is out of its range, or `begin` is no entry id.
     """
 
     begin: str = "0"
@@ -45,6 +47,7 @@ class ConsumerSettings:
     """Longest that `stop` waits for handlers that run."""
 
     def __post_init__(self) -> None:
+        beginning(self.begin)
         for name, least, most in (
             ("ack_every", 1, _MOST_AT_ONCE),
             ("ack_linger_ms", 0, 60_000),

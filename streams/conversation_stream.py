@@ -22,7 +22,7 @@ from streams.group_consumer import Consumer
 from streams.intake import decoded, log_invalid
 from streams.publish_call import PUBLISH_ARGUMENTS, PublishCall, publish_keys, written
 from streams.script_call import ScriptCall
-from streams.selection import Selection, after_ms
+from streams.selection import Selection, beginning, checked_id
 from streams.subscription import Subscription
 from streams.tracing import publishing
 
@@ -205,9 +205,12 @@ class ConversationStream:
         than `count` need not be the end. `history` gives all.
 
         Raises:
+            ValueError: `from_id` is no entry id.
             StreamUnavailableError: no answer in time, or refused.
         """
-        request = cast("Any", self._redis.xrange(keys.stream(self._room), min=f"({from_id}", count=count))
+        request = cast(
+            "Any", self._redis.xrange(keys.stream(self._room), min=f"({checked_id(from_id)}", count=count)
+        )
         return decoded(self._room, await self._answer(request), on_invalid or log_invalid)
 
     async def history(
@@ -223,7 +226,7 @@ class ConversationStream:
         pages = entry_pages(
             self._redis,
             keys.stream(self._room),
-            f"({from_id}",
+            f"({checked_id(from_id)}",
             ask=lambda request: self._answer(request()),
         )
         async with aclosing(pages):
@@ -235,7 +238,7 @@ class ConversationStream:
         self,
         from_id: str = "$",
         *,
-        from_ms: int | None = None,
+        from_ms: float | None = None,
         kinds: Collection[str] | None = None,
         types: Collection[str] | None = None,
         sources: Collection[str] | None = None,
@@ -250,7 +253,7 @@ class ConversationStream:
         return Subscription(
             self._redis,
             self._room,
-            from_id=from_id if from_ms is None else after_ms(from_ms),
+            from_id=beginning(from_id, from_ms),
             select=Selection.of(kinds, types, sources),
             on_invalid=on_invalid or log_invalid,
             on_missed=on_missed,

@@ -18,7 +18,7 @@ BY_NAME = {
     "reason": "Why, in a word or a few.",
     "request_id": "The floor request; the same for all that becomes of it.",
     "priority": "0 (lowest) to 4 (highest).",
-    "on_behalf_of": "Who asked in the participant's place.",
+    "on_behalf_of": "Whom the participant asks for; null: for itself.",
     "position": "Place in the queue, from 1.",
     "lease_ms": "So long the grant lasts unless it is renewed.",
     "waited_ms": "From the request to the grant.",

@@ -113,7 +113,10 @@ class Consumer:
         )
 
     def stop(self) -> None:
-        """Have `run` end: handlers that run may finish, what they handled is acknowledged, rooms go back."""
+        """Have `run` end: handlers that run may finish, what they handled is acknowledged, rooms go back.
+
+        Where it does not run yet, it ends as soon as it does.
+        """
         self._stopping.set()
 
     async def run(self, handler: Callable[[Recorded], object]) -> None:
@@ -125,7 +128,6 @@ class Consumer:
         if self._running:
             raise RuntimeError(f"consumer {self.name!r} of group {self.group!r} runs already")
         self._running = True
-        self._stopping.clear()
         work = RoomWork(
             self._calls,
             self._settings,
@@ -162,6 +164,7 @@ class Consumer:
                     async with asyncio.timeout(_LEAVE_LIMIT_S):
                         await self._redis.aclose()
             self._running = False
+            self._stopping.clear()
 
     async def _leave(self, work: RoomWork, leases: Leases) -> None:
         with suppress(RedisError, OSError, TimeoutError):

@@ -98,13 +98,36 @@ class RoomsReader:
             try:
                 if self._discover and self._opened is None:
                     await self._list_rooms()
-                return await self._read(self._block_ms)
+                found = await self._read(self._block_ms)
             except (RedisError, OSError) as error:
+                if str(error).startswith("WRONGTYPE") and await self._leave_out():
+                    continue
                 self._opened = None  # a Redis that comes back may have lost the list, or got rooms meanwhile
+                level = logging.WARNING if delays is None else logging.INFO  # an outage is one warning
                 delays = delays or backoff_s(longest_s=_LONGEST_BLIND_S)
                 delay_s = next(delays)
-                logger.warning("streams.waiting_for_redis", extra={"reason": str(error), "delay_s": delay_s})
+                logger.log(
+                    level, "streams.waiting_for_redis", extra={"reason": str(error), "delay_s": delay_s}
+                )
                 await asyncio.sleep(delay_s)
+            else:
+                if delays is not None:
+                    logger.warning("streams.redis_is_back")
+                return found
+
+    async def _leave_out(self) -> bool:
+        """Read no more what is no stream, which would keep all others; whether there was such a room."""
+        left_out: list[str] = []
+        with suppress(RedisError, OSError):
+            for room in [*self._cursors]:
+                async with asyncio.timeout(_GRACE_S):
+                    kind = text(await cast("Any", self._redis).type(keys.stream(room)))
+                if kind not in ("stream", "none"):
+                    logger.warning("streams.no_stream", extra={"room": room, "kind": kind})
+                    left_out.append(room)
+        for room in left_out:
+            self._cursors.pop(room, None)
+        return bool(left_out)
 
     async def read_now(self) -> list[tuple[str, list[Entry]]]:
         """Return what is there, without waiting.
@@ -176,8 +199,8 @@ class RoomsReader:
     def _found(self, room: str) -> None:
         if self._on_room is not None:
             self._on_room(room)
-        else:
-            self._cursors.setdefault(room, self._first_id(room))
+        elif room not in self._cursors:
+            self._cursors[room] = self._first_id(room)
 
     async def _end_block(self) -> None:
         if not self._blocked:

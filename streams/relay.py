@@ -14,11 +14,12 @@ from redis.exceptions import RedisError
 from streams import keys, scripts
 from streams.background import Background
 from streams.codec import text
-from streams.connection import TIMEOUT_S, until_available
+from streams.connection import TIMEOUT_S, backoff_s, end_if_cancelled, until_available
 from streams.hinted_reader import reader_of
 from streams.reader import Entry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from redis.asyncio import Redis
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CHUNK = 200
+"""Most entries that one call copies."""
+_CHUNK_BYTES = 2**22
+"""Beyond that a call copies no further entry."""
+_FIELD_BYTES = 16
+"""What a field weighs beside its text."""
+_MOST_FIELDS = 3000
+"""Of an entry: a script can hand no more to a command."""
+_LONGEST_REFUSED_S = 5.0
 _RELEASE_LIMIT_S = 0.5
 
 
@@ -35,7 +44,9 @@ class Relay:
     Run as many as you like; one works, by a lease of `lease_ms`, the others wait for it. Copying and moving
     the room's stored cursor are one step, so a relay that is killed is followed by one that goes on exactly
     where it stopped. At least once is the promise all the same: a Redis that loses its last writes in a
-    failover may lose the cursor's and keep the copies. A copy has the fields of the original, and `entry_id`.
+    failover may lose the cursor's and keep the copies. A copy has the fields of the original, and `entry_id`;
+    of an entry with more than 3000 fields it has only that and `room`. What Redis refuses, as where something
+    else lies at one of the keys, is logged and tried again.
 
     `async with Relay(redis)` runs it beside the body; `run()` is for a task of the caller's.
     """
@@ -63,11 +74,21 @@ class Relay:
     async def run(self) -> None:
         """Copy until cancelled, whenever the lease is ours; give it back at the end."""
         try:
+            delays = backoff_s(longest_s=_LONGEST_REFUSED_S)
             while True:
-                await self._wait_for_lease()
-                logger.info("streams.relay_began", extra={"relay": self._process})
-                await self._copy_while_leased()
-                logger.warning("streams.relay_lost_lease", extra={"relay": self._process})
+                end_if_cancelled()
+                try:
+                    await self._wait_for_lease()
+                    logger.info("streams.relay_began", extra={"relay": self._process})
+                    await self._copy_while_leased()
+                except RedisError as error:
+                    delay_s = next(delays)
+                    extra = {"relay": self._process, "reason": str(error), "delay_s": delay_s}
+                    logger.error("streams.relay_refused", extra=extra)  # noqa: TRY400 - a line, no traceback
+                    await asyncio.sleep(delay_s)
+                else:
+                    delays = backoff_s(longest_s=_LONGEST_REFUSED_S)
+                    logger.warning("streams.relay_lost_lease", extra={"relay": self._process})
         finally:
             with suppress(RedisError, OSError):
                 async with asyncio.timeout(_RELEASE_LIMIT_S):
@@ -101,8 +122,7 @@ class Relay:
         async with reader:
             while True:
                 for room, entries in await reader.read() or [("", list[Entry]())]:
-                    for start in range(0, max(1, len(entries)), _CHUNK):
-                        chunk = entries[start : start + _CHUNK]
+                    for chunk in _chunks(entries):
                         outcome = await self._copy_chunk(room, cursors.get(room, "0-0"), chunk)
                         if outcome == "lost":
                             return
@@ -117,7 +137,7 @@ class Relay:
         """Return `copied`, `lost`, or the id from which to go on instead."""
         args: list[Any] = [self._process, self._lease_ms, room, cursor, len(entries)]
         for entry_id, fields in entries:
-            flat = [part for pair in fields.items() for part in pair]
+            flat = [part for pair in _copied(room, entry_id, fields).items() for part in pair]
             args += [entry_id, len(flat), *flat]
         script_keys = [keys.RELAY_LEASE, keys.RELAY_CURSORS, keys.ALL_ROOMS_STREAM]
         reply = [
@@ -131,3 +151,24 @@ class Relay:
     async def _stored_cursors(self) -> dict[str, str]:
         stored = await cast("Any", self._redis).hgetall(keys.RELAY_CURSORS)
         return {text(room): text(cursor) for room, cursor in stored.items()}
+
+
+def _chunks(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Yield the entries call by call; one empty call where there are none."""
+    chunk: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if len(chunk) >= _CHUNK or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += sum(len(name) + len(value) + _FIELD_BYTES for name, value in entry[1].items())
+    yield chunk
+
+
+def _copied(room: str, entry_id: str, fields: Any) -> Any:
+    if len(fields) <= _MOST_FIELDS:
+        return fields
+    extra = {"room": room, "entry_id": entry_id, "fields": len(fields)}
+    logger.warning("streams.relay_entry_too_wide", extra=extra)
+    return {"room": room}

@@ -15,7 +15,7 @@ from streams.gap_check import log_missed
 from streams.hinted_reader import reader_of
 from streams.intake import Intake, log_invalid
 from streams.redis_clients import redis_client
-from streams.selection import Selection, after_ms
+from streams.selection import Selection, beginning, checked_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -40,7 +40,7 @@ def subscribe(
     rooms: Collection[str] | None = None,
     from_id: str = "$",
     *,
-    from_ms: int | None = None,
+    from_ms: float | None = None,
     from_ids: Mapping[str, str] | None = None,
     kinds: Collection[str] | None = None,
     types: Collection[str] | None = None,
@@ -58,15 +58,15 @@ def subscribe(
     otherwise.
 
     Raises:
-        ValueError: the URL is no Redis URL.
+        ValueError: the URL is no Redis URL, or an id no entry id.
         InvalidEventError: a name can be no room.
         TypeError: a bare string where a collection of names is wanted.
     """
     return RoomsSubscription(
         redis_client(redis) if isinstance(redis, str) else redis,
         rooms,
-        from_id=from_id if from_ms is None else after_ms(from_ms),
-        from_ids=from_ids or {},
+        from_id=beginning(from_id, from_ms),
+        from_ids={room: checked_id(after) for room, after in (from_ids or {}).items()},
         select=Selection.of(kinds, types, sources),
         on_invalid=on_invalid,
         on_missed=on_missed,
@@ -195,8 +195,13 @@ class RoomsSubscription:
         return [text(reply[0][0]) if reply else "0-0" for reply in await self._ask(ask)]
 
     def _first_id(self, room: str) -> str:
-        # A room that opens later is new as a whole; with an id or a time, what is older is not wanted.
-        return self._begin.get(room, "0-0" if self._from_id == "$" else self._from_id)
+        if room in self._begin:
+            return self._begin[room]
+        if self._from_id == "$":  # a room that opens later is new as a whole
+            self._intake.sequence.opens(room)
+            return "0-0"
+        self._intake.sequence.begin(room, self._from_id)
+        return self._from_id
 
     @staticmethod
     async def _ask(request: Callable[[], Any]) -> Any:

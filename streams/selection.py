@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +12,10 @@ if TYPE_CHECKING:
 
     from streams.events import Recorded
 
-__all__ = ("Selection", "after_ms")
+__all__ = ("Selection", "after_ms", "beginning", "checked_id")
+
+_ENTRY_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
+_LARGEST = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,38 @@ class Selection:
         )
 
 
-def after_ms(from_ms: int) -> str:
-    """Return the id after which the entries written at `from_ms` (Redis time) or later come."""
-    return "0-0" if from_ms <= 0 else f"{from_ms - 1}-{2**64 - 1}"
+def beginning(from_id: str, from_ms: float | None = None) -> str:
+    """Return where a reader begins: after `from_id`, or with what was written at `from_ms` (Redis time).
+
+    Raises:
+        ValueError: `from_id` is neither `$` nor an entry id, or `from_ms` is no time.
+    """
+    if from_ms is not None:
+        return after_ms(from_ms)
+    return "$" if from_id == "$" else checked_id(from_id)
+
+
+def checked_id(entry_id: str) -> str:
+    """Return `entry_id`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = _ENTRY_ID.fullmatch(entry_id)
+    if parts is None or any(int(part or 0) > _LARGEST for part in parts.groups()):
+        raise ValueError(f"{entry_id[:60]!r} is no entry id, such as 0 or 1795254689197-0")
+    return entry_id
+
+
+def after_ms(from_ms: float) -> str:
+    """Return the id after which the entries written at `from_ms` (Redis time) or later come.
+
+    Raises:
+        ValueError: it is no number of ms, or no stream gets so far.
+    """
+    if not from_ms <= _LARGEST:
+        raise ValueError(f"from_ms: {from_ms!r} ms since 1970 is no time of an entry")
+    return "0-0" if from_ms <= 0 else f"{ceil(from_ms) - 1}-{_LARGEST}"
 
 
 def _names(given: Collection[str] | None) -> frozenset[str] | None:

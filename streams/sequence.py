@@ -74,6 +74,10 @@ class Sequence:
         self._last.pop(room, None)
         self._begun[room] = entry_order(after_id)
 
+    def opens(self, room: str) -> None:
+        """Note that `room` is read from its first event on: it opened after the reader began."""
+        self.resume(room, Position("", 0, "0-0", closed=True))
+
     def resume(self, room: str, position: Position) -> None:
         """Go on after `position`, which another reader has reached."""
         self._begun.pop(room, None)

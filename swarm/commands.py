@@ -112,7 +112,10 @@ def tail(
         list[str] | None, typer.Argument(help="Rooms to follow, or patterns as 'demo-*'; all if left out.")
     ] = None,
     from_id: Annotated[
-        str, typer.Option("--from", help="Entry id to start after; 0 for the beginning, $ for from now on.")
+        str,
+        typer.Option(
+            "--from", help="Entry id or ISO 8601 time to start at; 0 for the beginning, $ for from now on."
+        ),
     ] = "0",
     follow: Annotated[bool, typer.Option(help="Go on as events come.")] = True,
     also_room: Annotated[

@@ -130,6 +130,15 @@ _LIST = (
     ),
     Metric("swarm_archive_batches", _COUNTER, "Transactions", _ARCHIVE),
     Metric("swarm_archive_waits", _COUNTER, "Times that the database was away", _ARCHIVE),
+    # Of a process that trims the streams.
+    Metric("swarm_retention_passes", _COUNTER, "Times that this process looked at all streams", ()),
+    Metric("swarm_retention_removed_entries", _COUNTER, "Entries that this process removed", ("stream",)),
+    Metric(
+        "swarm_retention_passed_readers",
+        _COUNTER,
+        "Times that a live group or an archive lost entries by that",
+        ("stream", "reader"),
+    ),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _LIST}

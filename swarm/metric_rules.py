@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from streams.events import Latency, Recorded
     from streams.sequence import Fork
     from swarm.archive.archiver import ArchiverTotals
+    from swarm.archive.retention import RetentionTotals
 
-__all__ = ("Reading", "of_agents", "of_archiver", "of_consumer", "of_missed", "of_room")
+__all__ = ("Reading", "of_agents", "of_archiver", "of_consumer", "of_missed", "of_retention", "of_room")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,15 @@ def of_archiver(name: str, totals: ArchiverTotals) -> Iterator[Reading]:
         ("swarm_archive_waits", totals.waits),
     ):
         yield Reading(metric, value, (name,))
+
+
+def of_retention(totals: RetentionTotals) -> Iterator[Reading]:
+    """Yield what this process has trimmed."""
+    yield Reading("swarm_retention_passes", totals.passes, ())
+    for stream, removed in totals.removed.items():
+        yield Reading("swarm_retention_removed_entries", removed, (stream,))
+    for labels, times in totals.passed.items():
+        yield Reading("swarm_retention_passed_readers", times, labels)
 
 
 def _agent(event: ev.Event) -> str:

@@ -166,7 +166,8 @@ _SHOWN = frozenset(
     name
     for name in METRICS
     if name.startswith(("swarm_archive_", "swarm_consumer_"))
-    or name in ("swarm_outbox_refused", "swarm_dropped_frames")
+    or name in ("swarm_outbox_refused", "swarm_dropped_frames", "swarm_retention_passes")
+    or name in ("swarm_retention_removed_entries", "swarm_retention_passed_readers")
 )
 """Counters that somebody else keeps: read at each scrape."""
 

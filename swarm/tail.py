@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -19,13 +20,14 @@ from streams.connection import TIMEOUT_S, until_available
 from streams.errors import InvalidEventError, StreamUnavailableError
 from streams.hinted_reader import HintedReader, reader_of
 from streams.intake import Intake
-from streams.selection import Selection
+from streams.selection import Selection, after_ms, beginning
 from streams.sequence import entry_order
 from swarm import tail_lines
 from swarm.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import tzinfo
 
     from redis.asyncio import Redis
     from rich.text import Text
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
 ALL = Selection()
 _PATTERN = re.compile(r"[*?\[]")
-_ENTRY_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class TailOptions:
     rooms: tuple[str, ...] = ()
     """Names, or patterns with `*`; empty: all rooms. Rooms that open later are taken in."""
     from_id: str = "$"
-    """Show what comes after this entry id; `0` for everything, `$` for what comes from now on."""
+    """An entry id to start after, an ISO 8601 time, `0` for everything, `$` for what comes from now on."""
     follow: bool = True
     """Go on as events come; otherwise end with the last one that is there."""
     select: Selection = ALL
@@ -79,15 +80,12 @@ async def tail(redis: Redis, options: TailOptions, out: TextIO) -> None:
     nobody forgot on purpose), a record that forks and entries that break the schema are lines of their own.
 
     Raises:
-        SettingError: `from_id` is no entry id, or a room's name can be no room.
+        SettingError: `from_id` is no entry id and no time, or a room's name can be no room.
         StreamUnavailableError: Redis does not answer, where it does not follow; or a refusal.
     """
-    if options.from_id != "$" and not _ENTRY_ID.fullmatch(options.from_id):
-        raise SettingError(
-            "--from", f"{options.from_id!r} is no entry id", "Use 0, $, or an id such as 1795254689197-0"
-        )
+    from_id = _begin_after(options.from_id)
     lines = _Lines(redis, options, out)
-    reader = await _reader(redis, options, lines.intake.sequence)
+    reader = await _reader(redis, options.rooms, from_id, lines.intake.sequence)
     if options.follow:
         async with reader:
             while True:
@@ -104,20 +102,37 @@ async def _now(reader: RoomsReader | HintedReader) -> list[tuple[str, list[Entry
         raise StreamUnavailableError(str(error) or type(error).__name__) from error
 
 
-async def _reader(redis: Redis, options: TailOptions, sequence: Sequence) -> RoomsReader | HintedReader:
+def _begin_after(text: str) -> str:
+    with suppress(ValueError):
+        return beginning(text)
+    try:
+        time = datetime.fromisoformat(text)
+        return after_ms((time if time.tzinfo else time.replace(tzinfo=_zone())).timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        cure = "Use 0, $, an id such as 1795254689197-0, or a time such as 2026-11-21T16:16:30"
+        raise SettingError("--from", f"{text[:60]!r} is no entry id and no time", cure) from error
+
+
+def _zone() -> tzinfo:
+    return datetime.now(UTC).astimezone().tzinfo or UTC
+
+
+async def _reader(
+    redis: Redis, names: Collection[str], from_id: str, sequence: Sequence
+) -> RoomsReader | HintedReader:
     async def newest(room: str) -> str:
         return await until_available(lambda: rooms.last_id(redis, keys.stream(room)), TIMEOUT_S)
 
-    for room in options.rooms:
+    for room in names:
         try:
             keys.checked_name(room, "room")
         except InvalidEventError as error:
             raise SettingError("room", error.reason, "Use the room's name as it is in LiveKit") from error
-    from_now = options.from_id == "$"
-    if options.rooms and not any(map(_PATTERN.search, options.rooms)):
+    from_now = from_id == "$"
+    if names and not any(map(_PATTERN.search, names)):
         reader = reader_of(redis)
-        for room in options.rooms:
-            after = await newest(room) if from_now else options.from_id
+        for room in names:
+            after = await newest(room) if from_now else from_id
             sequence.begin(room, after)
             await reader.follow(room, after)
         return reader
@@ -125,11 +140,12 @@ async def _reader(redis: Redis, options: TailOptions, sequence: Sequence) -> Roo
     if from_now:
         listed, _ = await until_available(lambda: rooms.listed(redis), TIMEOUT_S)
         begin = {room: await newest(room) for room in listed}
-    # A room that is listed later is shown from its first entry.
-    first = "0-0" if from_now else options.from_id
 
     def first_id(room: str) -> str:
-        after = begin.get(room, first)
+        if from_now and room not in begin:
+            sequence.opens(room)
+            return "0-0"
+        after = begin.get(room, from_id)
         sequence.begin(room, after)
         return after
 
@@ -170,8 +186,7 @@ class _Lines:
     def _line(self, recorded: Recorded) -> Text | str:
         if self._options.as_json:
             return tail_lines.document(recorded)
-        zone = datetime.now(UTC).astimezone().tzinfo or UTC
-        return tail_lines.readable(recorded, with_room=self._with_room, zone=zone)
+        return tail_lines.readable(recorded, with_room=self._with_room, zone=_zone())
 
     def _unreadable(self, error: InvalidEventError) -> None:
         as_json = self._options.as_json

@@ -197,8 +197,8 @@ def _request(event: Event) -> Text | None:
     """Who wants the floor."""
     match event:
         case events.FloorRequested():
-            asked = f", by {safe(event.on_behalf_of)}" if event.on_behalf_of else ""
-            return Text(f"{safe(event.participant)} asks at priority {event.priority}{asked}{_why(event)}")
+            asked = f" for {safe(event.on_behalf_of)}" if event.on_behalf_of else ""
+            return Text(f"{safe(event.participant)} asks{asked} at priority {event.priority}{_why(event)}")
         case events.FloorQueued():
             moved = f", was {event.was}" if event.was is not None else ""
             return Text(f"{safe(event.participant)} waits at place {event.position}{moved}")

@@ -26,6 +26,9 @@ _LIKE = {"time_ms": "2026-11-21T10:00 or ms", "duration_ms": "90s, 12h or 7d", "
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
 ]
+MetricsPort = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Serve metrics for Prometheus on 127.0.0.1 there.")
+]
 Where = Annotated[str, typer.Option("--archive", envvar="SWARM_ARCHIVE", help=_ARCHIVE_HELP)]
 Rooms = Annotated[list[str] | None, typer.Option("--room", help="Only this room (repeatable).")]
 
@@ -43,9 +46,7 @@ def archive(
     name: Annotated[
         str, typer.Option(help="Under which retention knows this archive; one for each database.")
     ] = "archive",
-    metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Serve metrics for Prometheus on 127.0.0.1 there.")
-    ] = None,
+    metrics_port: MetricsPort = None,
     as_json: Json = False,
 ) -> None:
     """Write every event of all rooms into a database, once, until stopped (needs REDIS_URL)."""
@@ -107,6 +108,7 @@ def retention(
     ] = "7d",
     every: Annotated[str, typer.Option(help="How often to look.")] = "1m",
     once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
+    metrics_port: MetricsPort = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
 ) -> None:
     """Keep streams within an age or a size, but for what live groups and archives need (needs REDIS_URL)."""
@@ -117,15 +119,16 @@ def retention(
     if max_age is None and max_entries is None and max_bytes is None:
         raise SettingError("--max-age", "no limit is given", "Give --max-age, --max-entries or --max-bytes")
     limits = Limits(
-        max_age_ms=None if max_age is None else _read("--max-age", max_age, duration_ms),
+        max_age_ms=None if max_age is None else _limit("--max-age", max_age, duration_ms),
         max_entries=max_entries,
-        max_bytes=None if max_bytes is None else _read("--max-bytes", max_bytes, size_bytes),
+        max_bytes=None if max_bytes is None else _limit("--max-bytes", max_bytes, size_bytes),
         patience=patience,
         live_ms=_read("--live", live, duration_ms),
         archive_held_ms=_read("--archive-held", archive_held, duration_ms),
     )
     every_s = max(0.1, _read("--every", every, duration_ms) / 1000)
-    ctx.obj.run(run_retention(limits, every_s=every_s, once=once, as_json=as_json))
+    run = run_retention(limits, every_s=every_s, once=once, as_json=as_json, metrics_port=metrics_port)
+    ctx.obj.run(run)
 
 
 def transcripts(
@@ -177,6 +180,13 @@ def _read(setting: str, text: str, read: Callable[[str], int]) -> int:
     except (ValueError, OverflowError) as error:
         like = _LIKE[read.__name__]
         raise SettingError(setting, f"{text[:40]!r} is not understood", f"Write it like {like}") from error
+
+
+def _limit(setting: str, text: str, read: Callable[[str], int]) -> int:
+    limit = _read(setting, text, read)
+    if limit == 0:
+        raise SettingError(setting, "0 would keep nothing", "Leave it out for no limit")
+    return limit
 
 
 def _tell(document: dict[str, Any], text: str, as_json: bool) -> None:

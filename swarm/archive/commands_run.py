@@ -19,7 +19,7 @@ from swarm.archive.opening import open_archive
 from swarm.archive.retention import Retention
 from swarm.archive.transcripts import set_transcripts, transcripts
 from swarm.errors import SettingError
-from swarm.metric_rules import of_archiver
+from swarm.metric_rules import of_archiver, of_retention
 from swarm.metrics import serve
 from swarm.redis_connection import redis_of_swarm
 from swarm.settings import shown_url
@@ -109,11 +109,13 @@ async def run_export(order: ExportOrder, *, quiet: bool) -> dict[str, Any]:
     }
 
 
-async def run_retention(limits: Limits, *, every_s: float, once: bool, as_json: bool) -> None:
+async def run_retention(
+    limits: Limits, *, every_s: float, once: bool, as_json: bool, metrics_port: int | None = None
+) -> None:
     """Trim, and write a line for each stream that lost entries; until cancelled, or once.
 
     Raises:
-        SettingError: REDIS_URL is wrong.
+        SettingError: REDIS_URL is wrong, or metrics cannot be served.
         redis.exceptions.RedisError: as the client does, where it looks once.
     """
 
@@ -126,8 +128,10 @@ async def run_retention(limits: Limits, *, every_s: float, once: bool, as_json: 
             sys.stdout.write(f"{room}: {trimmed.entries} entries up to {trimmed.up_to_id}{passed}\n")
         sys.stdout.flush()
 
-    async with redis_of_swarm() as redis:
+    async with redis_of_swarm() as redis, serve(metrics_port) as metrics:
         retention = Retention(redis, limits, every_s=every_s, on_trimmed=tell)
+        if metrics is not None:
+            metrics.show(lambda: of_retention(retention.totals))
         if once:
             await retention.pass_once()
         else:

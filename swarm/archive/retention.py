@@ -6,8 +6,9 @@ import asyncio
 import json
 import logging
 import uuid
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from redis.exceptions import RedisError, ResponseError
@@ -48,12 +49,29 @@ class Trimmed:
     """Whether a RETENTION_TRIMMED says so."""
 
 
+@dataclass(slots=True)
+class RetentionTotals:
+    """What one process has trimmed since it began, by the key of the stream."""
+
+    passes: int = 0
+    """Times that it looked at all streams."""
+    removed: Counter[str] = field(default_factory=Counter[str])
+    passed: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """Times that a live group, or an archive, lost entries by it."""
+
+    def add(self, trimmed: Trimmed) -> None:
+        """Count what has gone."""
+        stream = _stream(trimmed.room)
+        self.removed[stream] += trimmed.entries
+        self.passed.update((stream, name) for name in trimmed.passed)
+
+
 class Retention:
     """Keeps every room's stream, and the stream of all rooms, within `limits`.
 
     A live consumer group is waited for as the limits say; where it is passed all the same, the room's
-    RETENTION_TRIMMED names it, `on_trimmed` is told and a warning logged. The stream of all rooms has no
-    events of its own: there the last two say it. Entries go in steps of at most 5000.
+    RETENTION_TRIMMED names it, `totals` and `on_trimmed` are told and a warning logged. The stream of all
+    rooms has no events of its own: there the last three say it. Entries go in steps of at most 5000.
     """
 
     def __init__(
@@ -70,6 +88,7 @@ class Retention:
         self._every_s = every_s
         self._process = process or f"retention-{uuid.uuid4().hex[:8]}"
         self._on_trimmed = on_trimmed
+        self.totals = RetentionTotals()
         self._script = redis.register_script(scripts.load("swarm", "retention.lua"))
 
     async def run(self) -> None:
@@ -106,6 +125,7 @@ class Retention:
         for room in (*listed, None):
             end_if_cancelled()
             done += await self._trim(room, told)
+        self.totals.passes += 1
         return done
 
     async def _trim(self, room: str | None, archives_told: Mapping[str, int]) -> list[Trimmed]:
@@ -219,6 +239,7 @@ class Retention:
             logger.warning("swarm.retention_passed_groups", extra=extra | {"groups": list(trimmed.passed)})
         else:
             logger.info("swarm.retention_trimmed", extra=extra)
+        self.totals.add(trimmed)
         self._on_trimmed(trimmed)
 
     async def _leased(self) -> bool:

@@ -5,7 +5,8 @@
 -- KEYS[2] swarm:{room}:meta           hash
 -- KEYS[3] swarm:{room}:scribe         string  process, with a time to live
 -- KEYS[4] swarm:{room}:speeches       hash    person -> [{id, onset_ms, ended_ms (0: not), last_ms (of its last
---                                              sound), interim, final, text, answered}], the newest last
+--                                              sound), interim, final, text, answered}], the newest last; the
+--                                              words until they are answered, all of it for 10 minutes
 -- ARGV    command, room, process, lease_ms, arguments (JSON)
 --
 -- lease     take or renew the lease     -> {'mine'} | {'other', ms left}
@@ -42,12 +43,13 @@ local speeches = raw and cjson.decode(raw) or {}
 
 local function save()
   redis.call('HSET', KEYS[4], a.person, cjson.encode(speeches))
+  redis.call('PEXPIRE', KEYS[4], whole(KEPT_MS))
 end
 
 if command == 'answered' then
   for _, speech in ipairs(speeches) do
     if speech.id == a.id then
-      speech.answered = true
+      speech.answered, speech.interim, speech.text = true, '', ''  -- what was said is left to the record's rules
       save()
     end
   end

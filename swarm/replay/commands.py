@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads it at run time
 from typing import Annotated
 
 import typer
@@ -15,7 +14,11 @@ def replay(
     ctx: typer.Context,
     room: Annotated[str, typer.Argument(help="Room whose past conversation is shown.")],
     archive: Annotated[
-        Path | None, typer.Option(help="Read this archive (a DuckDB file) in place of REDIS_URL.")
+        str | None,
+        typer.Option(
+            help="Read this archive in place of REDIS_URL: a DuckDB file, or "
+            "postgresql://USER:PASSWORD@HOST/DATABASE."
+        ),
     ] = None,
     from_: Annotated[
         str | None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, ExitStack, aclosing
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
@@ -21,11 +23,11 @@ from swarm.floor_cli.calls import see_to_room
 from swarm.redis_connection import redis_of_swarm
 from swarm.replay import sources, view
 from swarm.replay.moments import Moment, Pace, moment
+from swarm.settings import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from datetime import tzinfo
-    from pathlib import Path
 
     from streams.events import Recorded
 
@@ -35,7 +37,8 @@ class ReplayOptions:
     """What to show, and how."""
 
     room: str
-    archive: Path | None = None
+    archive: str | None = None
+    """A DuckDB file, or a PostgreSQL URL; None: the stream."""
     from_: str | None = None
     to: str | None = None
     pace: Pace = field(default_factory=Pace)
@@ -50,17 +53,23 @@ async def replay(options: ReplayOptions, out: TextIO, zone: tzinfo) -> None:
     Raises:
         SettingError: the room, the archive, `from_`, `to` or REDIS_URL cannot be used, or nothing is there.
         StreamUnavailableError: Redis went away.
+        ArchiveError: PostgreSQL is away, or refuses.
     """
     begin, end = _moment(options.from_, "--from", zone), _moment(options.to, "--to", zone)
     async with AsyncExitStack() as stack:
         entries = await stack.enter_async_context(aclosing(await _entries(options, stack)))
         with ExitStack() as screen:
             writer = _Json(out) if options.as_json else _writer(options.room, out, zone, screen)
-            await _play(entries, begin, end, options.pace, writer)
-        if not writer.written:
-            raise SettingError(
-                "--from", "nothing was recorded then", "Leave --from and --to out for all of it"
-            )
+            first_ms = await _play(entries, begin, end, options.pace, writer)
+    if first_ms is None:
+        raise SettingError("ROOM", f"nothing is recorded of {options.room!r}", "Name another room or archive")
+    if not writer.written:
+        began = datetime.fromtimestamp(first_ms / 1000, zone).isoformat(timespec="milliseconds")
+        raise SettingError(
+            "--to" if begin is None else "--from",
+            "nothing was recorded then",
+            f"The record begins at {began}; leave --from and --to out for all of it",
+        )
 
 
 async def _entries(options: ReplayOptions, stack: AsyncExitStack) -> AsyncGenerator[Recorded]:
@@ -69,7 +78,12 @@ async def _entries(options: ReplayOptions, stack: AsyncExitStack) -> AsyncGenera
             keys.checked_name(options.room, "room")
         except InvalidEventError as error:
             raise SettingError("ROOM", error.reason, "Name it like lobby or meeting-7") from error
-        connection = await stack.enter_async_context(open_archive(options.archive))
+        if options.archive.startswith(("postgres://", "postgresql://")):
+            return sources.from_server(options.archive, options.room)
+        if "://" in options.archive:
+            reason = f"{shown_url(options.archive)!r} is no archive"
+            raise SettingError("--archive", reason, "Name a DuckDB file, or postgresql://...")
+        connection = await stack.enter_async_context(open_archive(Path(options.archive)))
         return sources.from_archive(connection, options.room)
     redis = await stack.enter_async_context(redis_of_swarm())
     await see_to_room(redis, options.room, new=False)
@@ -88,12 +102,13 @@ def _moment(text: str | None, option: str, zone: tzinfo) -> Moment | None:
 
 async def _play(
     entries: AsyncGenerator[Recorded], begin: Moment | None, end: Moment | None, pace: Pace, writer: _Writer
-) -> None:
+) -> int | None:
+    """Return when the record begins; None where nothing is there."""
     state, first_ms, before = RoomState(), None, None
     async for entry in entries:
         first_ms = entry.at_ms if first_ms is None else first_ms
         if end is not None and end.reached(entry, first_ms) and entry.id != end.entry_id:
-            return
+            break
         state = after(state, entry)
         if begin is not None and not begin.reached(entry, first_ms):
             continue
@@ -102,6 +117,7 @@ async def _play(
             await asyncio.sleep(wait_s)
         writer.write(entry, state)
         before = entry
+    return first_ms
 
 
 class _Writer:

@@ -143,6 +143,8 @@ async def test_a_room_is_told_what_to_keep(real_redis: Redis, real_redis_url: st
             ("retention", "--max-age", "7"),
             "error --max-age: '7' is not understood. Write it like 90s, 12h or 7d",
         ),
+        (("retention", "--max-age", "0s"), "error --max-age: 0 would keep nothing."),
+        (("retention", "--max-bytes", "0"), "error --max-bytes: 0 would keep nothing."),
         (("forget", "a b"), "error PARTICIPANT: participant 'a b': 1 to 128 characters"),
         (("transcripts", "lobby", "omit", "--as", "a b"), "error --as: source 'a b'"),
         (("forget", "ann", "--room", "a b"), "error --room: "),

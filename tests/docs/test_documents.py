@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +19,7 @@ from typer.testing import CliRunner
 
 from streams import events as ev
 from streams import keys
+from streams.consumer_settings import ConsumerSettings
 from streams.conversation_stream import ConversationStream
 from swarm.commands import app
 
@@ -100,6 +103,13 @@ async def test_an_example_runs(
             printed += capsys.readouterr().out
         reading.cancel()
     assert "lobby 1 ROOM_OPENED chair" in printed
+
+
+def test_the_settings_of_a_consumer_are_told_with_what_they_are_by_themselves() -> None:
+    told = re.findall(
+        r"^\| `(\w+)` \| `([^`]+)` \|", (REPO / "docs" / "consumers.md").read_text(), re.MULTILINE
+    )
+    assert dict(told) == {field.name: json.dumps(field.default) for field in fields(ConsumerSettings)}
 
 
 def test_the_readmes_examples_are_short() -> None:

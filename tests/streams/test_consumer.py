@@ -400,6 +400,31 @@ async def test_a_consumer_runs_once_at_a_time(redis_client: Redis) -> None:
         await seen.wait(2)
 
 
+async def test_a_consumer_that_is_told_to_stop_before_it_runs_ends_at_once(redis_client: Redis) -> None:
+    await say(redis_client, "lobby", "a")
+    seen = Seen()
+    member = ConversationStream(redis_client, "lobby").consumer("g", "one", settings=QUICK)
+    member.stop()
+    await asyncio.wait_for(member.run(seen), 10)
+    async with running((member, seen)):  # and runs when it is asked again
+        await seen.wait(1)
+
+
+async def test_who_goes_on_after_redis_lost_everything_is_told(redis_client: Redis) -> None:
+    seen = Seen()
+    await say(redis_client, "lobby", "a", "b")
+    member = consumer(redis_client, "g", "one", settings=QUICK, on_missed=seen.missed.append)
+    async with running((member, seen)):
+        await seen.wait(2)
+        await redis_client.flushall()
+        await say(redis_client, "lobby", "c")
+        await seen.wait(3)
+    assert seen.texts == ["a", "b", "c"]
+    [gap] = seen.missed
+    assert isinstance(gap, Gap)
+    assert (gap.after_seq, gap.exact) == (3, False)
+
+
 def test_malformed_names_and_numbers_are_refused(redis_client: Redis) -> None:
     for name in ("", "a b", "a{b"):
         with pytest.raises(InvalidEventError):
@@ -409,3 +434,5 @@ def test_malformed_names_and_numbers_are_refused(redis_client: Redis) -> None:
     for wrong in ({"tries": 0}, {"ack_every": 0}, {"batch": 5000}, {"lease_ms": 1}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             ConsumerSettings(**wrong)
+    with pytest.raises(ValueError, match="'yesterday' is no entry id"):
+        ConsumerSettings(begin="yesterday")

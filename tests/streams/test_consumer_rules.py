@@ -145,6 +145,7 @@ def test_entries_of_a_moment_come_after_its_id(at_ms: int) -> None:
     assert entry_order(after_ms(at_ms)) < (at_ms, 0)
     assert entry_order(after_ms(at_ms)) > (at_ms - 1, 2**64 - 2)
     assert after_ms(0) == "0-0"
+    assert after_ms(at_ms + 0.25) == after_ms(at_ms + 1)  # between two ms: the first that is not before it
 
 
 def test_a_dead_letter_keeps_bytes_as_they_were() -> None:

@@ -23,15 +23,20 @@ def said(text: str) -> events.Transcript:
     return events.Transcript(participant="ann", speech_id="s1", text=text, final=True)
 
 
-async def copies(redis: Redis, number: int) -> list[Recorded]:
-    """The first `number` entries of the stream of all rooms, as anybody reads it."""
+async def copied(redis: Redis, number: int) -> list[tuple[Any, Any]]:
+    """The first `number` entries of the stream of all rooms."""
     got: list[tuple[Any, Any]] = []
     async with asyncio.timeout(15):
         while len(got) < number:
             after = got[-1][0] if got else "0"
             for _, entries in await redis.xread({keys.ALL_ROOMS_STREAM: after}, block=1000) or ():
                 got += entries
-    return [decode_entry(entry_id, fields) for entry_id, fields in got]
+    return got
+
+
+async def copies(redis: Redis, number: int) -> list[Recorded]:
+    """The same, as anybody reads them."""
+    return [decode_entry(entry_id, fields) for entry_id, fields in await copied(redis, number)]
 
 
 async def originals(redis: Redis, *rooms: str) -> dict[str, list[Recorded]]:
@@ -63,6 +68,37 @@ async def test_a_copy_is_the_original_with_its_entry_id(redis_client: Redis) -> 
     async with Relay(redis_client), asyncio.timeout(5):
         [(_, [(_, copy)])] = await redis_client.xread({keys.ALL_ROOMS_STREAM: "0"}, block=4000)
     assert copy == {"entry_id": entry_id, **raw, "odd": "\udcff\x00"}
+
+
+async def test_an_entry_that_a_script_cannot_copy_is_named_and_keeps_nothing_back(
+    redis_client: Redis,
+) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    await stream.publish(said("a"), source="x")
+    wide = await redis_client.xadd(keys.stream("lobby"), {f"field{n}": n for n in range(9000)})
+    await stream.publish(said("b"), source="x")
+    async with Relay(redis_client):
+        [*_, (_, named), (_, last)] = await copied(redis_client, 4)
+    assert named == {"entry_id": wide, "room": "lobby"}
+    assert last["seq"] == "3"
+
+
+async def test_what_is_refused_ends_no_relay(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    await redis_client.set(keys.ALL_ROOMS_STREAM, "somebody else's")
+    await stream.publish(said("a"), source="x")
+    async with Relay(redis_client):
+        await asyncio.sleep(0.1)
+        await redis_client.delete(keys.ALL_ROOMS_STREAM)
+        assert await copies(redis_client, 2) == await stream.read()
+
+
+async def test_entries_that_are_long_are_copied_in_more_calls(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    for _ in range(5):
+        await stream.publish(said("x" * 2**20), source="x")
+    async with Relay(redis_client):
+        assert await copies(redis_client, 6) == await stream.read()
 
 
 async def test_the_next_relay_goes_on_where_the_last_one_stopped(redis_client: Redis) -> None:

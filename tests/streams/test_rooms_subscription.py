@@ -144,6 +144,48 @@ async def test_who_comes_back_after_being_trimmed_past_knows_it_at_least(redis_c
     assert len(missed) == 1
 
 
+async def test_a_room_that_opens_later_and_is_trimmed_before_it_is_read_has_a_gap(
+    redis_client: Redis,
+) -> None:
+    missed: list[Gap | Fork] = []
+    async with subscribe(redis_client, on_missed=missed.append) as entries:
+        ids = await say(redis_client, "later", *"abcd")
+        await redis_client.xtrim(keys.stream("later"), minid=ids[2], approximate=False)
+        assert await take(entries, 2) == [("later", "c"), ("later", "d")]
+        assert entries.missed == 1
+        await say(redis_client, "another", "e")
+        assert await take(entries, 1) == [("another", "e")]
+    [gap] = missed
+    assert isinstance(gap, Gap)
+    assert (gap.room, gap.after_seq, gap.before_seq, gap.exact) == ("later", 0, 4, True)
+
+
+async def test_a_key_that_is_no_stream_keeps_no_other_room(real_redis: Redis) -> None:
+    await say(real_redis, "lobby", "a")
+    await real_redis.set(keys.stream("odd"), "somebody else's")
+    await real_redis.sadd(keys.ROOMS, "odd")
+    async with subscribe(real_redis, from_id="0") as entries:
+        assert await take(entries, 1) == [("lobby", "a")]
+        await say(real_redis, "lobby", "b")
+        await say(real_redis, "later", "c")
+        assert sorted(await take(entries, 2)) == [("later", "c"), ("lobby", "b")]
+
+
+async def test_where_it_cannot_begin_is_said_when_it_is_asked_for(redis_client: Redis) -> None:
+    stream = ConversationStream(redis_client, "lobby")
+    for wrong in ("yesterday", "", "-1", "1-2-3", f"{2**64}-0"):
+        for ask in (subscribe, lambda _, from_id: stream.subscribe(from_id)):
+            with pytest.raises(ValueError, match="no entry id"):
+                ask(redis_client, from_id=wrong)
+        with pytest.raises(ValueError, match="no entry id"):
+            await stream.read(wrong)
+    with pytest.raises(ValueError, match="no entry id"):
+        subscribe(redis_client, from_ids={"lobby": "$"})
+    for time in (2**65, float("nan")):
+        with pytest.raises(ValueError, match="no time"):
+            subscribe(redis_client, from_ms=time)
+
+
 async def test_words_that_were_forgotten_are_no_gap_the_rest_is(redis_client: Redis) -> None:
     ids = await say(redis_client, "lobby", *"abcdef")
     await redis_client.xdel(keys.stream("lobby"), *ids[1:5])

@@ -18,7 +18,7 @@ from hypothesis import given
 from prometheus_client.parser import text_string_to_metric_families
 
 from host_agent.ports import Prompt
-from streams import ConversationStream, events
+from streams import ConversationStream, events, keys
 from streams.event_examples import EXAMPLES
 from streams.events import Recorded
 from streams.group_consumer import consumer
@@ -309,6 +309,35 @@ async def test_an_archiver_shows_its_totals(real_redis: Redis, real_redis_url: s
         ended = await command.end()
     assert found["swarm_archive_quarantined_entries_total"] == {("kept",): 0}
     assert (ended.exit_code, ended.noise) == (130, [])
+
+
+@pytest.mark.real
+async def test_who_trims_shows_what_went_and_whom_it_passed(real_redis: Redis, real_redis_url: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    stream, all_rooms = keys.stream("lobby"), keys.ALL_ROOMS_STREAM
+    await ConversationStream(real_redis, "lobby").publish(events.FloorOpened(by="x"), source="x")
+    await real_redis.xgroup_create(all_rooms, "slow", id="0", mkstream=True)
+    for key in (stream, all_rooms):
+        for number in range(10):
+            await real_redis.xadd(key, {"number": number})
+    await real_redis.xreadgroup("slow", "one", {all_rooms: ">"}, count=1)
+    chosen = ("--max-entries", "2", "--every", "1h", "--live", "1h", "--metrics-port", str(port))
+    async with Running("retention", *chosen, env={"REDIS_URL": real_redis_url}) as command:
+        found: dict[str, Series] = {}
+        async with asyncio.timeout(40):
+            while not found.get("swarm_retention_passes_total", {}).get(()):
+                await asyncio.sleep(0.1)
+                try:
+                    found = await scrape(port)
+                except (urllib.error.URLError, ConnectionError):
+                    continue
+        command.send(signal.SIGINT, to_all=True)
+        ended = await command.end()
+    assert found["swarm_retention_removed_entries_total"] == {(stream,): 10, (all_rooms,): 6}
+    assert found["swarm_retention_passed_readers_total"] == {("slow", all_rooms): 1}
+    assert ended.exit_code == 130
 
 
 @pytest.mark.real

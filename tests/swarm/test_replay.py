@@ -19,6 +19,9 @@ from streams.codec import encode_entry
 from streams.connection import redis_client
 from streams.room_state import RoomState, after, fold
 from swarm import tail_lines
+from swarm.archive.errors import ArchiveUnavailableError
+from swarm.archive.opening import open_archive as archive_at
+from swarm.archive.rows import Batch
 from swarm.commands import app
 from swarm.errors import SettingError
 from swarm.replay.moments import Moment, Pace, moment
@@ -132,6 +135,24 @@ def test_the_stream_and_the_archive_replay_the_same(url: None, file: str) -> Non
         assert from_redis.stdout
 
 
+@pytest.mark.real
+def test_an_archive_in_postgresql_replays_the_same(
+    file: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fill() -> None:
+        async with archive_at(postgres_url) as opened:
+            batch = Batch()
+            batch.take(ROOM, [(entry.id, encode_entry(entry)) for entry in DEMO])
+            await opened.write(batch)
+
+    asyncio.run(fill())
+    monkeypatch.setattr("swarm.replay.sources._PAGE", 30)
+    for more in (("--json",), ("--json", "--from", "+10", "--to", "+30")):
+        from_server, from_file = (run(ROOM, "--archive", where, *more) for where in (postgres_url, file))
+        assert from_server.exit_code == 0, from_server.output
+        assert from_server.stdout == from_file.stdout
+
+
 def test_a_part_begins_with_the_state_that_the_room_was_in(file: str) -> None:
     part = run(ROOM, "--archive", file, "--json", "--from", DEMO[9].id, "--to", DEMO[12].id)
     lines = [json.loads(line) for line in part.stdout.splitlines()]
@@ -158,15 +179,24 @@ def test_lines_come_at_the_pace_of_the_conversation(file: str) -> None:
     [
         (("--from", "yesterday"), "--from: 'yesterday' is no point in time"),
         (("--to", "x"), "--to: 'x' is no point in time"),
-        (("--from", "+9999"), "--from: nothing was recorded then"),
+        (("--from", "+9999"), "--from: nothing was recorded then. The record begins at 20"),
+        (("--to", "2020-01-01"), "--to: nothing was recorded then"),
         (("--archive", "/nowhere.duckdb"), "--archive: there is no file"),
+        (("--archive", "mysql://root:hush@db/x"), "--archive: 'mysql://db/x' is no archive"),
+        (("--archive", "postgresql://u:hush@127.0.0.1:1/x"), "postgresql://127.0.0.1:1/x"),
     ],
 )
 def test_what_is_wrong_is_named(file: str, arguments: tuple[str, ...], said: str) -> None:
     given = arguments if "--archive" in arguments else ("--archive", file, *arguments)
     result = run(ROOM, "--speed", "0", *given)
-    assert isinstance(result.exception, SettingError)
+    assert isinstance(result.exception, (SettingError, ArchiveUnavailableError))
     assert said in str(result.exception)
+    assert "hush" not in str(result.exception)
+
+
+def test_a_room_that_an_archive_knows_nothing_of_is_named(file: str) -> None:
+    result = run("elsewhere", "--archive", file, "--json")
+    assert str(result.exception).startswith("ROOM: nothing is recorded of 'elsewhere'")
 
 
 def test_the_screen_shows_who_holds_who_waits_and_what_was_said() -> None:

@@ -14,6 +14,7 @@ from streams import events as ev
 from streams import keys
 from streams.conversation_stream import ConversationStream
 from streams.hub import StreamHub
+from swarm.archive.transcripts import set_transcripts
 from swarm.scribe import Scribe, ScribeSettings, Turn
 
 if TYPE_CHECKING:
@@ -164,6 +165,19 @@ async def test_a_turn_whose_answer_failed_is_tried_again(redis_client: Redis) ->
         process.hears("s", time.monotonic(), "hello")
         await soon(lambda: process.turns)
     assert len(process.turns) == 1
+
+
+async def test_words_are_not_kept_beside_the_record_once_they_are_answered(redis_client: Redis) -> None:
+    await set_transcripts(redis_client, ROOM, "omit", source="chair")
+    async with AsyncExitStack() as stack:
+        one = await Process(redis_client, "one").join(stack)
+        one.hears("a", time.monotonic() - 0.3, "my secret plan")
+        await soon(lambda: one.done)
+    assert [turn.text for turn in one.turns] == ["my secret plan"]
+    read = {"hash": redis_client.hgetall, "string": redis_client.get, "stream": redis_client.xrange}
+    for key in await redis_client.keys(f"*{ROOM}*"):
+        assert "secret" not in str(await read[await redis_client.type(key)](key)), key
+    assert 0 < await redis_client.pttl(keys.speeches(ROOM)) <= 600_000
 
 
 async def test_successor_answers_a_turn_that_its_predecessor_wrote_but_never_dealt_with(

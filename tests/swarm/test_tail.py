@@ -5,6 +5,7 @@ import io
 import json
 import logging
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,7 @@ from swarm import tail_lines
 from swarm.errors import SettingError
 from swarm.tail import TailOptions, tail, types_of
 from tests.restartable_redis import RestartableRedis
+from tests.streams.consuming import say
 from tests.streams.strategies import recorded_entries
 from tests.swarm.commands_run import ended
 
@@ -293,6 +295,45 @@ async def test_the_command_chooses_and_ends(real_redis: Redis, real_redis_url: s
 
 
 @pytest.mark.real
+async def test_it_begins_at_a_time(redis_client: Redis) -> None:
+    await say(redis_client, "lobby", "early")
+    await asyncio.sleep(0.01)
+    [entry_id] = await say(redis_client, "lobby", "late")
+    at_ms = int(entry_id.partition("-")[0])
+    local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().replace(tzinfo=None)
+    for text in (local.isoformat(), datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(), str(at_ms - 1)):
+        out = Shown()
+        await tail(redis_client, TailOptions(rooms=("lobby",), from_id=text, follow=False), out)
+        [line] = out.lines
+        assert line.endswith("late")
+
+
+@pytest.mark.parametrize("names", [(), ("lobby",)])
+async def test_it_says_that_redis_lost_what_was_shown(
+    caplog: pytest.LogCaptureFixture, names: tuple[str, ...]
+) -> None:
+    server = RestartableRedis().start()
+    client = client_of(server.url)
+    out = Shown()
+    try:
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(tail(client, TailOptions(rooms=names, from_id="0"), out))
+            await say(client, "lobby", "before")
+            await out.wait("before")
+            server.kill()
+            await asyncio.sleep(0.3)
+            server.start(empty=True)
+            await say(client, "lobby", "after")
+            lines = await out.wait("after")
+            following.cancel()
+    finally:
+        await client.aclose()
+        server.remove()
+    assert [line for line in lines if "missed events of lobby: seq 3" in line]
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert told == ["streams.waiting_for_redis", "streams.redis_is_back"]
+
+
 async def test_it_survives_a_restart(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, logger="streams")
     server = RestartableRedis().start()
@@ -324,6 +365,7 @@ async def test_it_survives_a_restart(caplog: pytest.LogCaptureFixture) -> None:
     [
         (TailOptions(from_id="yesterday"), "--from"),
         (TailOptions(from_id="1-2-3"), "--from"),
+        (TailOptions(from_id="99999999999999999999"), "--from"),
         (TailOptions(rooms=("a room",)), "room"),
     ],
 )
@@ -333,6 +375,13 @@ async def test_a_wrong_option_names_the_setting(
     with pytest.raises(SettingError) as caught:
         await tail(redis_client, options, Shown())
     assert caught.value.setting == setting
+
+
+def test_who_asks_for_whom_is_told() -> None:
+    asked = events.FloorRequested(participant="host", priority=2, request_id="r", on_behalf_of="expert")
+    assert tail_lines.readable(recorded(asked), with_room=False).plain.endswith(
+        "host asks for expert at priority 2"
+    )
 
 
 def test_words_cannot_steer_the_terminal() -> None:
