@@ -191,30 +191,33 @@ def _decode(own_id: str, fields: dict[str, str]) -> Recorded:
     unknown: dict[str, str] = {}
     if not fields.keys() <= _ENVELOPE:
         unknown = {name: value for name, value in fields.items() if name not in _ENVELOPE}
-    # Everything is of its type already: to have pydantic check it again would take as long as all the rest.
-    recorded = Recorded.__new__(Recorded)
-    _set(
-        recorded,
-        "__dict__",
-        {
-            "id": fields.get("entry_id", own_id),
-            "kind": kind,
-            "type": event_type,
-            "room": room,
-            "session": session,
-            "seq": int(seq),
-            "prev": fields.get("prev", ""),
-            "source": source,
-            "at_ms": int(at_ms),
-            "occurred_ms": int(occurred_ms),
-            "v": version,
-            "token": token,
-            "late": fields.get("late") == "1",
-            "traceparent": fields.get("traceparent"),
-            "unknown_fields": unknown,
-            "event": decode_event(kind, event_type, version, data),
-        },
+    return recorded_of(
+        id=fields.get("entry_id", own_id),
+        kind=kind,
+        type=event_type,
+        room=room,
+        session=session,
+        seq=int(seq),
+        prev=fields.get("prev", ""),
+        source=source,
+        at_ms=int(at_ms),
+        occurred_ms=int(occurred_ms),
+        v=version,
+        token=token,
+        late=fields.get("late") == "1",
+        traceparent=fields.get("traceparent"),
+        unknown_fields=unknown,
+        event=decode_event(kind, event_type, version, data),
     )
+
+
+def recorded_of(**values: Any) -> Recorded:
+    """Return a `Recorded` of all its fields, each of which is of its type already: none is looked at.
+
+    To have pydantic check them again would take as long as all the rest of reading an entry.
+    """
+    recorded = Recorded.__new__(Recorded)
+    _set(recorded, "__dict__", values)
     _set(recorded, "__pydantic_fields_set__", _RECORDED_FIELDS)
     _set(recorded, "__pydantic_extra__", None)
     _set(recorded, "__pydantic_private__", None)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-__all__ = ("MOST_KEPT", "KeptConnections", "own_connection", "packed", "shared_connections")
+__all__ = ("MOST_KEPT", "KeptConnections", "command", "own_connection", "packed", "shared_connections")
 
 MOST_KEPT = 8
 """Connections kept for the short calls of one client; more calls at a time wait for one of them, in order."""
@@ -123,9 +123,18 @@ async def _reply(connection: Any) -> Any:
 
 
 def packed(encode: Callable[[Any], bytes], parts: Iterable[str | int]) -> bytes:
-    """Return the arguments of a command as they are sent, without their number."""
-    encoded = [encode(part) for part in parts]
+    """Return arguments of a command as they are sent."""
+    texts = [part if isinstance(part, str) else str(part) for part in parts]
+    whole = "".join([f"${len(part)}\r\n{part}\r\n" for part in texts])
+    if whole.isascii():  # every character is one byte
+        return whole.encode()
+    encoded = [encode(part) for part in texts]
     return b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in encoded])
+
+
+def command(number: int, *parts: bytes) -> bytes:
+    """Return a command of so many arguments, with its name, that were packed."""
+    return b"".join((b"*%d\r\n" % number, *parts))
 
 
 def _plain_pool(redis: Redis) -> ConnectionPool | None:
