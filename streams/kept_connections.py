@@ -25,7 +25,6 @@ __all__ = ("MOST_KEPT", "KeptConnections", "command", "own_connection", "packed"
 MOST_KEPT = 8
 """Connections kept for the short calls of one client; more calls at a time wait for one of them, in order."""
 
-_MULTI, _EXEC = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
 _PLAIN = (Connection, SSLConnection, UnixDomainSocketConnection)
 _KNOWN = ("redis", "streams")
 """Packages whose connections are known to send what they are given packed; others may only look like them."""
@@ -51,18 +50,17 @@ class KeptConnections:
             raise reply
         return reply
 
-    async def transaction(self, commands: Sequence[bytes]) -> list[Any]:
-        """Send packed commands in one go, between MULTI and EXEC, and return their replies.
+    async def exchange_all(self, commands: Sequence[bytes]) -> list[Any]:
+        """Send packed commands in one go and return their replies; other clients' may come between them.
 
         Raises:
             redis.exceptions.RedisError: the first refusal, or that the connection is lost.
         """
-        *queued, replies = await self._exchange(b"".join((_MULTI, *commands, _EXEC)), len(commands) + 2)
-        made = cast("list[Any]", replies if isinstance(replies, list) else [replies])
-        for reply in (*queued, *made):
+        replies = await self._exchange(b"".join(commands), len(commands))
+        for reply in replies:
             if isinstance(reply, ResponseError):
                 raise reply
-        return made
+        return replies
 
     async def _exchange(self, commands: bytes, number: int) -> list[Any]:
         async with self._free:
@@ -132,9 +130,9 @@ def packed(encode: Callable[[Any], bytes], parts: Iterable[str | int]) -> bytes:
     return b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in encoded])
 
 
-def command(number: int, *parts: bytes) -> bytes:
-    """Return a command of so many arguments, with its name, that were packed."""
-    return b"".join((b"*%d\r\n" % number, *parts))
+def command(encode: Callable[[Any], bytes], *parts: str | int) -> bytes:
+    """Return a command, its name first, as it is sent."""
+    return b"*%d\r\n%b" % (len(parts), packed(encode, parts))
 
 
 def _plain_pool(redis: Redis) -> ConnectionPool | None:

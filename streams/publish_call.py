@@ -90,26 +90,28 @@ class PublishCall:
             ForeignTokenError: the token was never granted to the source.
             RequestTooOldError: the request id is older than KEPT_MS.
         """
-        match [text(reply[0]), *reply[1:]]:
-            case ["new", entry_id, seq, session, prev, at_ms, late]:
+        outcome, *told = reply
+        match text(outcome):
+            case "new":
                 return written(
                     self.event,
                     self.encoded,
                     room=self.room,
                     source=self.source,
-                    written_as=(entry_id, seq, session, prev, at_ms),
+                    written_as=told,
                     occurred_ms=self.occurred_ms,
                     token=self.token,
-                    late=bool(late),
+                    late=bool(told[5]),
                     traceparent=self.traceparent,
                 )
-            case ["again", entry_id, fields]:
+            case "again":
+                entry_id, fields = told
                 if not fields:
                     reason = f"the entry of request {self.request_id!r} was removed"
                     raise InvalidEventError(reason, entry_id=text(entry_id))
                 return decode_entry(entry_id, fields)
-            case ["old", age_ms]:
-                raise RequestTooOldError(self.request_id or "", int(age_ms), KEPT_MS)
+            case "old":
+                raise RequestTooOldError(self.request_id or "", int(told[0]), KEPT_MS)
             case _:
                 raise ForeignTokenError(room=self.room, source=self.source, token=self.token or 0)
 
@@ -126,8 +128,11 @@ def written(
     late: bool = False,
     traceparent: str | None = None,
 ) -> Recorded:
-    """Return the entry of `event`; `written_as` is id, seq, session, prev, at_ms from the append step."""
-    entry_id, seq, session, prev, at_ms = written_as
+    """Return the entry of `event`; `written_as` begins with what the append step told.
+
+    That is id, seq, session, prev, at_ms.
+    """
+    entry_id, seq, session, prev, at_ms = written_as[:5]
     return recorded_of(
         id=text(entry_id),
         kind=encoded.kind,

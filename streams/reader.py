@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Entry = tuple[str, Any]
-"""Entry id, fields as the client gives them."""
+"""Entry id, fields as the client gives them: a mapping or a flat list."""
 
 _CONTROL_LIFE_MS = 60_000
 _BATCH = 2000
@@ -165,13 +166,12 @@ class RoomsReader:
         command = b"*%d\r\n" % len(parts) + packed(self._own.encode, parts)
         reply = await self._own.exchange(command)
         by_key = cast("Any", reply.items() if isinstance(reply, dict) else reply or ())
-        return [(text(key), [_entry(*each) for each in found]) for key, found in by_key]
+        return [(text(key), [(text(each), flat) for each, flat in found]) for key, found in by_key]
 
     def _take_in(self, entries: list[Entry]) -> None:
-        for _, fields in entries:
-            room = fields.get("room", fields.get(b"room"))
+        for room in map(opened_room, entries):
             if room:
-                self._found(text(room))
+                self._found(room)
 
     def _found(self, room: str) -> None:
         if self._on_room is not None:
@@ -190,6 +190,10 @@ class RoomsReader:
                 await pipeline.execute()
 
 
-def _entry(entry_id: str | bytes, flat: list[Any]) -> Entry:
-    parts = iter(flat)
-    return text(entry_id), dict(zip(parts, parts, strict=True))
+def opened_room(entry: Entry) -> str:
+    """Return the room that an entry of ROOMS_OPENED names; empty where it names none."""
+    fields = entry[1]
+    if not isinstance(fields, Mapping):
+        fields = dict(zip(fields[::2], fields[1::2], strict=False))
+    named = cast("Mapping[Any, Any]", fields)
+    return text(named.get("room", named.get(b"room")) or "")

@@ -7,6 +7,7 @@ import logging
 import random
 import uuid
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from redis.exceptions import RedisError
@@ -117,7 +118,7 @@ class Relay:
         """Return `copied`, `lost`, or the id from which to go on instead."""
         args: list[Any] = [self._process, self._lease_ms, room, cursor, len(entries)]
         for entry_id, fields in entries:
-            flat = [part for pair in fields.items() for part in pair]
+            flat: list[Any] = fields if isinstance(fields, list) else [*chain.from_iterable(fields.items())]
             args += [entry_id, len(flat), *flat]
         script_keys = [keys.RELAY_LEASE, keys.RELAY_CURSORS, keys.ALL_ROOMS_STREAM]
         reply = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from redis import exceptions
 
 from streams.connection import retries_by_itself
-from streams.kept_connections import command, packed, shared_connections
+from streams.kept_connections import packed, shared_connections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +36,10 @@ class ScriptCall:
         if self._kept is None:
             return await self._plainly(more_keys, args)
         encode, keys = self._kept.encode, len(self._keys) + len(more_keys)
-        parts = (self._name, packed(encode, [keys]), self._packed_keys, packed(encode, (*more_keys, *args)))
+        number, rest = packed(encode, (keys,)), packed(encode, (*more_keys, *args))
+        head = b"*%d\r\n" % (3 + keys + len(args))
         try:
-            return await self._kept.exchange(command(3 + keys + len(args), *parts))
+            return await self._kept.exchange(b"".join((head, self._name, number, self._packed_keys, rest)))
         except exceptions.NoScriptError:
             return await self._plainly(more_keys, args)
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError):
