@@ -51,26 +51,29 @@ def said(n: int) -> events.Utterance:
 
 @dataclass(slots=True)
 class Meter:
-    """Counts entries, and the time from the first to the last of them."""
+    """Counts entries, and the time from the end of the first batch to the end of the last.
+
+    So everybody is measured over as many reads, as many handled entries and as many acknowledgements.
+    """
 
     wanted: int
     count: int = 0
+    counted_before: int = 0
     first_s: float = 0.0
     last_s: float = 0.0
 
     def take(self, number: int = 1) -> bool:
         """Count; True with the last one."""
-        now_s = time.perf_counter()
-        if not self.count:
-            self.first_s = now_s
         self.count += number
-        self.last_s = now_s
+        self.last_s = time.perf_counter()
+        if not self.counted_before and self.count >= COUNT:
+            self.counted_before, self.first_s = self.count, self.last_s
         return self.count >= self.wanted
 
     @property
     def us(self) -> float:
         """Microseconds for each entry."""
-        return (self.last_s - self.first_s) * 1e6 / self.wanted
+        return (self.last_s - self.first_s) * 1e6 / (self.count - self.counted_before)
 
 
 async def fill(url: str, number: int) -> int:
@@ -89,11 +92,14 @@ async def fill(url: str, number: int) -> int:
 
 
 @asynccontextmanager
-async def _quiet_memory() -> AsyncIterator[None]:
+async def quiet_memory() -> AsyncIterator[None]:
+    """Keep what was there before out of the garbage collector's rounds."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 async def consume_ours(url: str, number: int, *, batched: bool) -> float:
@@ -106,7 +112,7 @@ async def consume_ours(url: str, number: int, *, batched: bool) -> float:
         if meter.take():
             member.stop()
 
-    async with _quiet_memory(), asyncio.timeout(ENDS_S):
+    async with quiet_memory(), asyncio.timeout(ENDS_S):
         await member.run(handle)
     await client.aclose()
     return meter.us
@@ -123,7 +129,7 @@ async def consume_raw(url: str, number: int, *, batched: bool) -> float:
         nonlocal over
         over = meter.take()
 
-    async with _quiet_memory(), asyncio.timeout(ENDS_S):
+    async with quiet_memory(), asyncio.timeout(ENDS_S):
         while not over:
             [(_, entries)] = await client.xreadgroup(group, "one", {key: ">"}, count=COUNT)
             for entry_id, fields in entries:
@@ -197,7 +203,7 @@ async def consume_faststream(url: str, number: int, *, batched: bool, typed: boo
     for handler in handlers.values():  # annotations as types: this module's are strings
         handler.__annotations__ = typing.get_type_hints(handler, {**globals(), "Entry": Entry})
     broker.subscriber(stream=sub)(handlers[batched, typed])
-    async with _quiet_memory(), asyncio.timeout(ENDS_S), broker:
+    async with quiet_memory(), asyncio.timeout(ENDS_S), broker:
         await broker.start()
         await over.wait()
     return meter.us
@@ -217,7 +223,7 @@ async def publish(url: str, number: int) -> dict[str, float]:
         ),
         RAW: lambda n: plain.xadd("bare", {**fields, "data": said(n).model_dump_json(exclude={"type"})}),
     }
-    async with _quiet_memory():
+    async with quiet_memory():
         for n in range(WARM_UP + number):
             for name, call in calls.items():
                 begun_s = time.perf_counter()
@@ -252,7 +258,7 @@ async def publish_pipelined(url: str, number: int) -> dict[str, float]:
                 pipe.xadd("bare", {**fields, "data": said(n).model_dump_json(exclude={"type"})})
             await pipe.execute()
 
-    async with _quiet_memory():
+    async with quiet_memory():
         for n in range(3 + number // COUNT):
             for name, write in ((OURS, write_ours), (RAW, write_bare)):
                 begun_s = time.perf_counter()

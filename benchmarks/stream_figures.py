@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from report import Figure, median, percentile, ratio
-from stream_contenders import FASTSTREAM, OURS, RAW
+from stream_contenders import DICTS, FASTSTREAM, OURS, RAW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,13 +45,15 @@ def _ratios(measured: Measured) -> list[Figure]:
     def share(ours: float | None, theirs: float | None) -> float | None:
         return ratio(theirs, ours)
 
-    wanted: tuple[tuple[str, str, Callable[[float, float], float | None], str, float, bool], ...] = (
+    wanted: tuple[tuple[str, str, Callable[[float, float], float | None], str, float | None, bool], ...] = (
         ("publish_over_xadd", "publish", ratio, RAW, 1.3, False),
         ("pipelined_share_of_xadd", "publish pipelined", share, RAW, 0.65, True),
         ("consume_share_of_raw", "consume", share, RAW, 0.8, True),
         ("consume_over_faststream", "consume", share, FASTSTREAM, 2.0, True),
+        ("consume_over_faststream_dicts", "consume", share, DICTS, None, True),
         ("consume_batched_share_of_raw", "consume batched", share, RAW, 0.5, True),
         ("consume_batched_over_faststream", "consume batched", share, FASTSTREAM, 5.0, True),
+        ("consume_batched_over_faststream_dicts", "consume batched", share, DICTS, None, True),
     )
     found: list[Figure] = []
     for name, what, of, peer, goal, at_least in wanted:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from streams.errors import InvalidEventError
 from streams.event_codec import MODELS, EncodedEvent, Text, as_read, decode_event, encode_event
-from streams.events import Recorded
+from streams.events import SCHEMA_VERSION, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ __all__ = (
     "as_read",
     "decode_entry",
     "decode_event",
+    "decode_listed",
     "encode_entry",
     "encode_event",
     "recorded_of",
@@ -49,6 +50,10 @@ _ENVELOPE = frozenset(
 )
 _IN_ORDER = ["kind", "type", "room", "session", "seq", "prev", "source", "at_ms", "occurred_ms", "v", "data"]
 _IN_ORDER_WITH_TOKEN = [*_IN_ORDER[:-1], "token", "data"]
+_VALIDATORS = {
+    (model.kind, name, str(SCHEMA_VERSION)): model.__pydantic_validator__.validate_json
+    for name, model in MODELS.items()
+}
 _MAX_DIGITS = 18
 _RECORDED_FIELDS = set(Recorded.model_fields)
 _set = object.__setattr__
@@ -96,7 +101,7 @@ def decode_entry(entry_id: Text, fields: Mapping[Any, Any] | Iterable[Any]) -> R
     """
     own_id = _checked(entry_id)
     try:
-        if isinstance(fields, list) and (recorded := _of_ours(own_id, fields)) is not None:
+        if isinstance(fields, list) and (recorded := decode_listed(own_id, fields)) is not None:
             return recorded
         return _decode(own_id, _as_dict(fields))
     except InvalidEventError as error:
@@ -105,42 +110,58 @@ def decode_entry(entry_id: Text, fields: Mapping[Any, Any] | Iterable[Any]) -> R
         raise InvalidEventError("a field is no UTF-8 text", entry_id=own_id) from error
 
 
-def _of_ours(own_id: str, flat: list[Any]) -> Recorded | None:
-    """Return the entry if it has the fields of the append step and no others, in that order, as text."""
+def decode_listed(own_id: str, flat: list[Any]) -> Recorded | None:
+    """Return the entry if it is plainly one of ours, of a known type; None where that takes a closer look.
+
+    That is: its fields are text, those that the append step writes for most events, in that order. A reader
+    gets such nearly always, so what `decode_entry` checks field by field is checked in one go.
+    """
     names, values = flat[::2], flat[1::2]
-    token: int | None = None
     if names == _IN_ORDER:
         kind, event_type, room, session, seq, prev, source, at_ms, occurred_ms, v, data = values
+        token = None
     elif names == _IN_ORDER_WITH_TOKEN:
-        kind, event_type, room, session, seq, prev, source, at_ms, occurred_ms, v, token_digits, data = values
-        if not (token_digits.isascii() and token_digits.isdecimal() and len(token_digits) <= _MAX_DIGITS):
-            return None
-        token = int(token_digits)
+        kind, event_type, room, session, seq, prev, source, at_ms, occurred_ms, v, token, data = values
     else:
         return None
-    whole = "".join(values)
-    if not whole.isascii():
-        whole.encode()
-    if not _well_formed((kind, event_type, room, session, source), (seq, at_ms, occurred_ms, v)):
+    validate = _VALIDATORS.get((kind, event_type, v))
+    digits = f"{seq}{at_ms}{occurred_ms}{token or ''}"
+    if (
+        validate is None
+        or not (room and session and source and seq and at_ms and occurred_ms and token != "")
+        or not (digits.isdecimal() and digits.isascii())
+        or len(seq) > _MAX_DIGITS
+        or len(at_ms) > _MAX_DIGITS
+        or len(occurred_ms) > _MAX_DIGITS
+        or (token is not None and len(token) > _MAX_DIGITS)
+    ):
         return None
-    version = int(v)
+    try:
+        whole = "".join(values)
+        if not whole.isascii():
+            whole.encode()
+        event = validate(data)
+    except (TypeError, ValueError):
+        return None
     return recorded_of(
-        id=own_id,
-        kind=kind,
-        type=event_type,
-        room=room,
-        session=session,
-        seq=int(seq),
-        prev=prev,
-        source=source,
-        at_ms=int(at_ms),
-        occurred_ms=int(occurred_ms),
-        v=version,
-        token=token,
-        late=False,
-        traceparent=None,
-        unknown_fields={},
-        event=decode_event(kind, event_type, version, data),
+        {
+            "id": own_id,
+            "kind": kind,
+            "type": event_type,
+            "room": room,
+            "session": session,
+            "seq": int(seq),
+            "prev": prev,
+            "source": source,
+            "at_ms": int(at_ms),
+            "occurred_ms": int(occurred_ms),
+            "v": SCHEMA_VERSION,
+            "token": None if token is None else int(token),
+            "late": False,
+            "traceparent": None,
+            "unknown_fields": {},
+            "event": event,
+        }
     )
 
 
@@ -167,26 +188,28 @@ def _decode(own_id: str, fields: dict[str, str]) -> Recorded:
     if not fields.keys() <= _ENVELOPE:
         unknown = {name: value for name, value in fields.items() if name not in _ENVELOPE}
     return recorded_of(
-        id=fields.get("entry_id", own_id),
-        kind=kind,
-        type=event_type,
-        room=room,
-        session=session,
-        seq=int(seq),
-        prev=fields.get("prev", ""),
-        source=source,
-        at_ms=int(at_ms),
-        occurred_ms=int(occurred_ms),
-        v=version,
-        token=token,
-        late=fields.get("late") == "1",
-        traceparent=fields.get("traceparent"),
-        unknown_fields=unknown,
-        event=decode_event(kind, event_type, version, data),
+        {
+            "id": fields.get("entry_id", own_id),
+            "kind": kind,
+            "type": event_type,
+            "room": room,
+            "session": session,
+            "seq": int(seq),
+            "prev": fields.get("prev", ""),
+            "source": source,
+            "at_ms": int(at_ms),
+            "occurred_ms": int(occurred_ms),
+            "v": version,
+            "token": token,
+            "late": fields.get("late") == "1",
+            "traceparent": fields.get("traceparent"),
+            "unknown_fields": unknown,
+            "event": decode_event(kind, event_type, version, data),
+        }
     )
 
 
-def recorded_of(**values: Any) -> Recorded:
+def recorded_of(values: dict[str, Any]) -> Recorded:
     """Return a `Recorded` of all its fields, each of which is of its type already: none is looked at.
 
     To have pydantic check them again would take as long as all the rest of reading an entry.

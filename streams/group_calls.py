@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -251,8 +250,12 @@ class GroupCalls:
             encode = self._kept.encode
             ack = command(encode, "XACK", keys.stream(room), self.group, *ids)
             note = command(encode, "EVALSHA", self._note.sha, 1, *noted)
-            with suppress(NoScriptError):
-                await self._kept.exchange_all((ack, note))
+            replies = await self._kept.exchange_all((ack, note))
+            refusals = [reply for reply in replies if isinstance(reply, RedisError)]
+            for refusal in refusals:
+                if not isinstance(refusal, NoScriptError):
+                    raise refusal
+            if not refusals:
                 return
         elif ids:
             await self._ack(room, ids)

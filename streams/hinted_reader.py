@@ -56,8 +56,8 @@ def reader_of(
 class HintedReader:
     """Reads many rooms of a Cluster, each in order, woken by hints: one XREAD cannot span hash slots.
 
-    Promises what `RoomsReader` does, while its `async with` lasts. It holds one connection for each node that
-    serves a room of it.
+    Promises what `RoomsReader` does, while its `async with` lasts. It holds two connections for each node
+    that serves a room of it.
     """
 
     def __init__(

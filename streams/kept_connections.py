@@ -51,16 +51,14 @@ class KeptConnections:
         return reply
 
     async def exchange_all(self, commands: Sequence[bytes]) -> list[Any]:
-        """Send packed commands in one go and return their replies; other clients' may come between them.
+        """Send packed commands in one go and return their replies; a refusal is in its place.
+
+        Other clients' commands may come between them. Sets no limit to the wait: the caller does.
 
         Raises:
-            redis.exceptions.RedisError: the first refusal, or that the connection is lost.
+            redis.exceptions.ConnectionError: the connection is lost.
         """
-        replies = await self._exchange(b"".join(commands), len(commands))
-        for reply in replies:
-            if isinstance(reply, ResponseError):
-                raise reply
-        return replies
+        return await self._exchange(b"".join(commands), len(commands))
 
     async def _exchange(self, commands: bytes, number: int) -> list[Any]:
         async with self._free:

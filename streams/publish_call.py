@@ -134,20 +134,22 @@ def written(
     """
     entry_id, seq, session, prev, at_ms = written_as[:5]
     return recorded_of(
-        id=text(entry_id),
-        kind=encoded.kind,
-        type=encoded.type,
-        room=room,
-        session=text(session),
-        seq=int(seq),
-        prev=text(prev),
-        source=source,
-        at_ms=int(at_ms),
-        occurred_ms=int(at_ms) if occurred_ms is None else occurred_ms,
-        v=encoded.v,
-        token=token,
-        late=late,
-        traceparent=traceparent,
-        unknown_fields={},
-        event=as_read(event, encoded),
+        {
+            "id": text(entry_id),
+            "kind": encoded.kind,
+            "type": encoded.type,
+            "room": room,
+            "session": text(session),
+            "seq": int(seq),
+            "prev": text(prev),
+            "source": source,
+            "at_ms": int(at_ms),
+            "occurred_ms": int(at_ms) if occurred_ms is None else occurred_ms,
+            "v": encoded.v,
+            "token": token,
+            "late": late,
+            "traceparent": traceparent,
+            "unknown_fields": {},
+            "event": as_read(event, encoded),
+        }
     )

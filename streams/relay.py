@@ -118,7 +118,7 @@ class Relay:
         """Return `copied`, `lost`, or the id from which to go on instead."""
         args: list[Any] = [self._process, self._lease_ms, room, cursor, len(entries)]
         for entry_id, fields in entries:
-            flat: list[Any] = fields if isinstance(fields, list) else [*chain.from_iterable(fields.items())]
+            flat = cast("list[Any]", fields if isinstance(fields, list) else [*chain(*fields.items())])
             args += [entry_id, len(flat), *flat]
         script_keys = [keys.RELAY_LEASE, keys.RELAY_CURSORS, keys.ALL_ROOMS_STREAM]
         reply = [
