@@ -47,6 +47,8 @@ from swarm.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stream_contenders import Meter
+
 RUNS = 3
 TURN = 2_000
 """Entries that each contender consumes before it is another's turn."""
@@ -81,14 +83,17 @@ async def consume_section(url: str, number: int, run: int, measured: Measured) -
     length = await fill(url, number // turns)
     names = [name for name in CONSUMERS if name in (OURS, RAW) or find_spec("faststream")]
     for what, batched in (("consume", False), ("consume batched", True)):
-        took: dict[str, list[float]] = {name: [] for name in names}
+        took: dict[str, list[Meter]] = {name: [] for name in names}
         for turn in range(turns):
             first = (run + turn) % len(names)
             for name in (*names[first:], *names[:first]):
                 took[name].append(await CONSUMERS[name](url, length, batched=batched))
-        for name, us in took.items():
-            measured.us[what][name].append(statistics.median(us))
-            say(f"  {what}, {name}: {statistics.median(us):.1f} us an event")
+        for name, meters in took.items():
+            us = statistics.median(meter.us for meter in meters)
+            measured.us[what][name].append(us)
+            processor_us = statistics.median(meter.processor_us for meter in meters)
+            measured.processor_us[what][name].append(processor_us)
+            say(f"  {what}, {name}: {us:.1f} us an event, of the processor {processor_us:.1f}")
 
 
 async def fan_in_section(url: str, options: argparse.Namespace, measured: Measured) -> None:

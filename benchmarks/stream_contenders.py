@@ -61,19 +61,32 @@ class Meter:
     counted_before: int = 0
     first_s: float = 0.0
     last_s: float = 0.0
+    processor_s: float = 0.0
 
     def take(self, number: int = 1) -> bool:
         """Count; True with the last one."""
         self.count += number
         self.last_s = time.perf_counter()
         if not self.counted_before and self.count >= COUNT:
-            self.counted_before, self.first_s = self.count, self.last_s
-        return self.count >= self.wanted
+            self.counted_before, self.first_s, self.processor_s = (
+                self.count,
+                self.last_s,
+                -time.process_time(),
+            )
+        if self.count < self.wanted:
+            return False
+        self.processor_s += time.process_time()
+        return True
 
     @property
     def us(self) -> float:
         """Microseconds for each entry."""
         return (self.last_s - self.first_s) * 1e6 / (self.count - self.counted_before)
+
+    @property
+    def processor_us(self) -> float:
+        """Microseconds of this process's processor time for each entry."""
+        return self.processor_s * 1e6 / (self.count - self.counted_before)
 
 
 async def fill(url: str, number: int) -> int:
@@ -102,8 +115,8 @@ async def quiet_memory() -> AsyncIterator[None]:
         gc.unfreeze()
 
 
-async def consume_ours(url: str, number: int, *, batched: bool) -> float:
-    """Return us an event: read by a group, decoded, handled, acknowledged."""
+async def consume_ours(url: str, number: int, *, batched: bool) -> Meter:
+    """Measure an event: read by a group, decoded, handled, acknowledged."""
     client, meter = redis_client(url), Meter(number)
     settings = ConsumerSettings(batch=COUNT, ack_every=COUNT if batched else 1)
     member = ConversationStream(client, ROOM).consumer(uuid.uuid4().hex, "one", settings=settings)
@@ -115,11 +128,11 @@ async def consume_ours(url: str, number: int, *, batched: bool) -> float:
     async with quiet_memory(), asyncio.timeout(ENDS_S):
         await member.run(handle)
     await client.aclose()
-    return meter.us
+    return meter
 
 
-async def consume_raw(url: str, number: int, *, batched: bool) -> float:
-    """Return us an entry: XREADGROUP, a handler that gets the fields as they are, XACK."""
+async def consume_raw(url: str, number: int, *, batched: bool) -> Meter:
+    """Measure an entry: XREADGROUP, a handler that gets the fields as they are, XACK."""
     client: Any = redis.asyncio.Redis.from_url(url, decode_responses=True)
     key, group, meter = keys.stream(ROOM), uuid.uuid4().hex, Meter(number)
     await client.xgroup_create(key, group, "0")
@@ -139,7 +152,7 @@ async def consume_raw(url: str, number: int, *, batched: bool) -> float:
             if batched:
                 await client.xack(key, group, *[entry_id for entry_id, _ in entries])
     await client.aclose()
-    return meter.us
+    return meter
 
 
 class Entry(BaseModel):
@@ -161,8 +174,8 @@ class Entry(BaseModel):
     data: Json[events.Utterance]
 
 
-async def consume_faststream(url: str, number: int, *, batched: bool, typed: bool) -> float:
-    """Return us an entry with FastStream: its handler gets an `Entry`, or else the fields as a dict."""
+async def consume_faststream(url: str, number: int, *, batched: bool, typed: bool) -> Meter:
+    """Measure an entry with FastStream: its handler gets an `Entry`, or else the fields as a dict."""
     from faststream.redis import RedisBroker, StreamSub
 
     logging.getLogger("faststream").setLevel(logging.ERROR)
@@ -206,7 +219,7 @@ async def consume_faststream(url: str, number: int, *, batched: bool, typed: boo
     async with quiet_memory(), asyncio.timeout(ENDS_S), broker:
         await broker.start()
         await over.wait()
-    return meter.us
+    return meter
 
 
 async def publish(url: str, number: int) -> dict[str, float]:

@@ -28,6 +28,10 @@ class Measured:
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     """What was done, to whom it was done by, to us an event."""
+    processor_us: dict[str, dict[str, list[float]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    """The same, of processor time of the client, where that was measured."""
     wakes: dict[tuple[str, int], list[Wakes]] = field(default_factory=lambda: defaultdict(list))
     """How the rooms were waited for, and how many there were."""
     commands: dict[int, list[Command]] = field(default_factory=lambda: defaultdict(list))
@@ -62,6 +66,8 @@ def _ratios(measured: Measured) -> list[Figure]:
             continue
         runs = [of(*pair) for pair in zip(by_name[OURS], by_name.get(peer, []), strict=False)]
         peers = {f"{who}, us an event": median(us) for who, us in by_name.items()}
+        by_processor = measured.processor_us.get(what, {})
+        peers |= {f"{who}, of the processor": median(us) for who, us in by_processor.items()}
         note = "" if runs else f"{peer} was not measured"
         found.append(Figure(name, median(runs), "x", peers, runs, goal=goal, at_least=at_least, note=note))
     return found
