@@ -58,8 +58,8 @@ end
 
 local function append_entry(stream_key, meta_key, e, meta)
   local session, seq, prev, at_ms = meta.session, meta.seq + 1, meta.last_id, now_ms()
-  local command = {
-    'XADD', stream_key, '*',
+  local entry = {
+    stream_key, '*',
     'kind', e.kind,
     'type', e.type,
     'room', e.room,
@@ -72,18 +72,18 @@ local function append_entry(stream_key, meta_key, e, meta)
     'v', e.v or '1',
     nil, nil, nil, nil, nil, nil, nil, nil, -- room for what follows: a table that grows is copied
   }
-  local last = 23
+  local last = 22
   if e.token then
-    command[last + 1], command[last + 2], last = 'token', e.token, last + 2
+    entry[last + 1], entry[last + 2], last = 'token', e.token, last + 2
   end
   if e.late then
-    command[last + 1], command[last + 2], last = 'late', '1', last + 2
+    entry[last + 1], entry[last + 2], last = 'late', '1', last + 2
   end
   if e.traceparent then
-    command[last + 1], command[last + 2], last = 'traceparent', e.traceparent, last + 2
+    entry[last + 1], entry[last + 2], last = 'traceparent', e.traceparent, last + 2
   end
-  command[last + 1], command[last + 2] = 'data', e.data
-  local id = redis.call(unpack(command, 1, last + 2))
+  entry[last + 1], entry[last + 2] = 'data', e.data
+  local id = redis.call('XADD', unpack(entry, 1, last + 2))
   redis.call('HSET', meta_key, 'seq', seq, 'last_id', id)
   meta.seq, meta.last_id = seq, id
   hint(stream_key, id)
