@@ -1,9 +1,10 @@
 """What the record costs: publishing, consuming, following many rooms, and its figures; all in one run.
 
-Publishing and consuming stand beside bare redis-py and FastStream, on one Redis. Every contender reads the
-same entries, 100 at a time, and acknowledges in the same way: each by itself, or each batch of 100. Ours
-decodes and validates each into a typed event, checks seq, and keeps the room's order among the members of its
-group. FastStream's handler takes a typed event too, of the one type that there is, in batches a list of them;
+Publishing and consuming stand beside bare redis-py and FastStream, on one Redis, in small turns. Every
+contender reads the same entries, 100 at a time, and acknowledges in the same way: each by itself, or each
+batch of 100. Ours decodes and validates each into a typed event, checks seq, and keeps the room's order among
+the members of its group. FastStream's handler takes a typed event too, of the one type that there is, in
+batches a list of them, each with its envelope;
 `faststream, dicts` and bare XREADGROUP with XACK hand over what is there, unchecked.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import statistics
 import sys
 import tempfile
 from functools import partial
@@ -45,7 +47,11 @@ from swarm.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stream_contenders import Meter
+
 RUNS = 3
+TURN = 2_000
+"""Entries that each contender consumes before it is another's turn."""
 SECTIONS = ("publish", "consume", "fan_in", "stats", "live")
 EVENTS_PER_S = 2_000.0
 CONSUMERS = {
@@ -69,13 +75,25 @@ async def publish_section(url: str, number: int, measured: Measured) -> None:
 
 
 async def consume_section(url: str, number: int, run: int, measured: Measured) -> None:
-    length = await fill(url, number)
+    """Have every contender read the same entries, each in a group of its own, in small turns.
+
+    What else the machine does then falls on all of them; the first of a turn is another one each time.
+    """
+    turns = max(1, number // TURN)
+    length = await fill(url, number // turns)
     names = [name for name in CONSUMERS if name in (OURS, RAW) or find_spec("faststream")]
     for what, batched in (("consume", False), ("consume batched", True)):
-        for name in (*names[run % len(names) :], *names[: run % len(names)]):
-            us = await CONSUMERS[name](url, length, batched=batched)
+        took: dict[str, list[Meter]] = {name: [] for name in names}
+        for turn in range(turns):
+            first = (run + turn) % len(names)
+            for name in (*names[first:], *names[:first]):
+                took[name].append(await CONSUMERS[name](url, length, batched=batched))
+        for name, meters in took.items():
+            us = statistics.median(meter.us for meter in meters)
             measured.us[what][name].append(us)
-            say(f"  {what}, {name}: {us:.1f} us an event")
+            processor_us = statistics.median(meter.processor_us for meter in meters)
+            measured.processor_us[what][name].append(processor_us)
+            say(f"  {what}, {name}: {us:.1f} us an event, of the processor {processor_us:.1f}")
 
 
 async def fan_in_section(url: str, options: argparse.Namespace, measured: Measured) -> None:

@@ -51,26 +51,42 @@ def said(n: int) -> events.Utterance:
 
 @dataclass(slots=True)
 class Meter:
-    """Counts entries, and the time from the first to the last of them."""
+    """Counts entries, and the time from the end of the first batch to the end of the last.
+
+    So everybody is measured over as many reads, as many handled entries and as many acknowledgements.
+    """
 
     wanted: int
     count: int = 0
+    counted_before: int = 0
     first_s: float = 0.0
     last_s: float = 0.0
+    processor_s: float = 0.0
 
     def take(self, number: int = 1) -> bool:
         """Count; True with the last one."""
-        now_s = time.perf_counter()
-        if not self.count:
-            self.first_s = now_s
         self.count += number
-        self.last_s = now_s
-        return self.count >= self.wanted
+        self.last_s = time.perf_counter()
+        if not self.counted_before and self.count >= COUNT:
+            self.counted_before, self.first_s, self.processor_s = (
+                self.count,
+                self.last_s,
+                -time.process_time(),
+            )
+        if self.count < self.wanted:
+            return False
+        self.processor_s += time.process_time()
+        return True
 
     @property
     def us(self) -> float:
         """Microseconds for each entry."""
-        return (self.last_s - self.first_s) * 1e6 / self.wanted
+        return (self.last_s - self.first_s) * 1e6 / (self.count - self.counted_before)
+
+    @property
+    def processor_us(self) -> float:
+        """Microseconds of this process's processor time for each entry."""
+        return self.processor_s * 1e6 / (self.count - self.counted_before)
 
 
 async def fill(url: str, number: int) -> int:
@@ -89,15 +105,18 @@ async def fill(url: str, number: int) -> int:
 
 
 @asynccontextmanager
-async def _quiet_memory() -> AsyncIterator[None]:
+async def quiet_memory() -> AsyncIterator[None]:
+    """Keep what was there before out of the garbage collector's rounds."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
-async def consume_ours(url: str, number: int, *, batched: bool) -> float:
-    """Return us an event: read by a group, decoded, handled, acknowledged."""
+async def consume_ours(url: str, number: int, *, batched: bool) -> Meter:
+    """Measure an event: read by a group, decoded, handled, acknowledged."""
     client, meter = redis_client(url), Meter(number)
     settings = ConsumerSettings(batch=COUNT, ack_every=COUNT if batched else 1)
     member = ConversationStream(client, ROOM).consumer(uuid.uuid4().hex, "one", settings=settings)
@@ -106,14 +125,14 @@ async def consume_ours(url: str, number: int, *, batched: bool) -> float:
         if meter.take():
             member.stop()
 
-    async with _quiet_memory(), asyncio.timeout(ENDS_S):
+    async with quiet_memory(), asyncio.timeout(ENDS_S):
         await member.run(handle)
     await client.aclose()
-    return meter.us
+    return meter
 
 
-async def consume_raw(url: str, number: int, *, batched: bool) -> float:
-    """Return us an entry: XREADGROUP, a handler that gets the fields as they are, XACK."""
+async def consume_raw(url: str, number: int, *, batched: bool) -> Meter:
+    """Measure an entry: XREADGROUP, a handler that gets the fields as they are, XACK."""
     client: Any = redis.asyncio.Redis.from_url(url, decode_responses=True)
     key, group, meter = keys.stream(ROOM), uuid.uuid4().hex, Meter(number)
     await client.xgroup_create(key, group, "0")
@@ -123,7 +142,7 @@ async def consume_raw(url: str, number: int, *, batched: bool) -> float:
         nonlocal over
         over = meter.take()
 
-    async with _quiet_memory(), asyncio.timeout(ENDS_S):
+    async with quiet_memory(), asyncio.timeout(ENDS_S):
         while not over:
             [(_, entries)] = await client.xreadgroup(group, "one", {key: ">"}, count=COUNT)
             for entry_id, fields in entries:
@@ -133,7 +152,7 @@ async def consume_raw(url: str, number: int, *, batched: bool) -> float:
             if batched:
                 await client.xack(key, group, *[entry_id for entry_id, _ in entries])
     await client.aclose()
-    return meter.us
+    return meter
 
 
 class Entry(BaseModel):
@@ -155,8 +174,8 @@ class Entry(BaseModel):
     data: Json[events.Utterance]
 
 
-async def consume_faststream(url: str, number: int, *, batched: bool, typed: bool) -> float:
-    """Return us an entry with FastStream: its handler gets an `Entry`, or else the fields as a dict."""
+async def consume_faststream(url: str, number: int, *, batched: bool, typed: bool) -> Meter:
+    """Measure an entry with FastStream: its handler gets an `Entry`, or else the fields as a dict."""
     from faststream.redis import RedisBroker, StreamSub
 
     logging.getLogger("faststream").setLevel(logging.ERROR)
@@ -197,10 +216,10 @@ async def consume_faststream(url: str, number: int, *, batched: bool, typed: boo
     for handler in handlers.values():  # annotations as types: this module's are strings
         handler.__annotations__ = typing.get_type_hints(handler, {**globals(), "Entry": Entry})
     broker.subscriber(stream=sub)(handlers[batched, typed])
-    async with _quiet_memory(), asyncio.timeout(ENDS_S), broker:
+    async with quiet_memory(), asyncio.timeout(ENDS_S), broker:
         await broker.start()
         await over.wait()
-    return meter.us
+    return meter
 
 
 async def publish(url: str, number: int) -> dict[str, float]:
@@ -217,7 +236,7 @@ async def publish(url: str, number: int) -> dict[str, float]:
         ),
         RAW: lambda n: plain.xadd("bare", {**fields, "data": said(n).model_dump_json(exclude={"type"})}),
     }
-    async with _quiet_memory():
+    async with quiet_memory():
         for n in range(WARM_UP + number):
             for name, call in calls.items():
                 begun_s = time.perf_counter()
@@ -252,7 +271,7 @@ async def publish_pipelined(url: str, number: int) -> dict[str, float]:
                 pipe.xadd("bare", {**fields, "data": said(n).model_dump_json(exclude={"type"})})
             await pipe.execute()
 
-    async with _quiet_memory():
+    async with quiet_memory():
         for n in range(3 + number // COUNT):
             for name, write in ((OURS, write_ours), (RAW, write_bare)):
                 begun_s = time.perf_counter()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from report import Figure, median, percentile, ratio
-from stream_contenders import FASTSTREAM, OURS, RAW
+from stream_contenders import DICTS, FASTSTREAM, OURS, RAW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,10 @@ class Measured:
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     """What was done, to whom it was done by, to us an event."""
+    processor_us: dict[str, dict[str, list[float]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    """The same, of processor time of the client, where that was measured."""
     wakes: dict[tuple[str, int], list[Wakes]] = field(default_factory=lambda: defaultdict(list))
     """How the rooms were waited for, and how many there were."""
     commands: dict[int, list[Command]] = field(default_factory=lambda: defaultdict(list))
@@ -45,13 +49,15 @@ def _ratios(measured: Measured) -> list[Figure]:
     def share(ours: float | None, theirs: float | None) -> float | None:
         return ratio(theirs, ours)
 
-    wanted: tuple[tuple[str, str, Callable[[float, float], float | None], str, float, bool], ...] = (
+    wanted: tuple[tuple[str, str, Callable[[float, float], float | None], str, float | None, bool], ...] = (
         ("publish_over_xadd", "publish", ratio, RAW, 1.3, False),
         ("pipelined_share_of_xadd", "publish pipelined", share, RAW, 0.65, True),
         ("consume_share_of_raw", "consume", share, RAW, 0.8, True),
         ("consume_over_faststream", "consume", share, FASTSTREAM, 2.0, True),
+        ("consume_over_faststream_dicts", "consume", share, DICTS, None, True),
         ("consume_batched_share_of_raw", "consume batched", share, RAW, 0.5, True),
         ("consume_batched_over_faststream", "consume batched", share, FASTSTREAM, 5.0, True),
+        ("consume_batched_over_faststream_dicts", "consume batched", share, DICTS, None, True),
     )
     found: list[Figure] = []
     for name, what, of, peer, goal, at_least in wanted:
@@ -60,6 +66,8 @@ def _ratios(measured: Measured) -> list[Figure]:
             continue
         runs = [of(*pair) for pair in zip(by_name[OURS], by_name.get(peer, []), strict=False)]
         peers = {f"{who}, us an event": median(us) for who, us in by_name.items()}
+        by_processor = measured.processor_us.get(what, {})
+        peers |= {f"{who}, of the processor": median(us) for who, us in by_processor.items()}
         note = "" if runs else f"{peer} was not measured"
         found.append(Figure(name, median(runs), "x", peers, runs, goal=goal, at_least=at_least, note=note))
     return found

@@ -7,29 +7,27 @@ A reader takes what it knows and passes on what it does not: unknown types and n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
-
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from typing import TYPE_CHECKING, Any, cast
 
 from streams.errors import InvalidEventError
-from streams.events import SCHEMA_VERSION, Event, KnownEvent, Recorded, UnknownEvent
+from streams.event_codec import MODELS, EncodedEvent, Text, as_read, decode_event, encode_event
+from streams.events import SCHEMA_VERSION, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Text = str | bytes
-
-
-def _known_models() -> dict[str, type[Event]]:
-    union = get_args(KnownEvent)[0] if get_origin(KnownEvent) is Annotated else KnownEvent
-    models = cast("tuple[type[Event], ...]", get_args(union))
-    return {cast("str", model.model_fields["type"].default): model for model in models}
-
-
-MODELS: dict[str, type[Event]] = _known_models()
-"""Every known event model by its type."""
+__all__ = (
+    "MODELS",
+    "EncodedEvent",
+    "as_read",
+    "decode_entry",
+    "decode_event",
+    "decode_listed",
+    "encode_entry",
+    "encode_event",
+    "recorded_of",
+    "text",
+)
 
 _ENVELOPE = frozenset(
     (
@@ -50,73 +48,15 @@ _ENVELOPE = frozenset(
         "data",
     )
 )
+_IN_ORDER = ["kind", "type", "room", "session", "seq", "prev", "source", "at_ms", "occurred_ms", "v", "data"]
+_IN_ORDER_WITH_TOKEN = [*_IN_ORDER[:-1], "token", "data"]
+_VALIDATORS = {
+    (model.kind, name, str(SCHEMA_VERSION)): model.__pydantic_validator__.validate_json
+    for name, model in MODELS.items()
+}
 _MAX_DIGITS = 18
 _RECORDED_FIELDS = set(Recorded.model_fields)
 _set = object.__setattr__
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedEvent:
-    """The part of an entry that the event itself gives."""
-
-    kind: str
-    type: str
-    v: int
-    data: str
-    """JSON object, without `type`."""
-
-
-def encode_event(event: Event) -> EncodedEvent:
-    """Return the event's own fields of an entry.
-
-    Raises:
-        InvalidEventError: a value in it has no JSON form, or the class declares no `type`.
-    """
-    try:
-        if isinstance(event, UnknownEvent):
-            data = to_json(event.data, inf_nan_mode="constants").decode()
-            return EncodedEvent(event.original_kind, event.original_type, event.original_v, data)
-        event_type = getattr(event, "type", None)
-        if not isinstance(event_type, str) or not event_type:
-            raise InvalidEventError(f"{type(event).__name__} declares no type")
-        data = event.model_dump_json(exclude={"type"})
-    except (PydanticSerializationError, ValueError) as error:
-        raise InvalidEventError(f"{type(event).__name__} has no JSON form: {error}") from error
-    return EncodedEvent(event.kind, event_type, SCHEMA_VERSION, data)
-
-
-def decode_event(kind: str, event_type: str, v: int, data: Text) -> Event:
-    """Return the typed event; `UnknownEvent` for an unknown type, kind or newer version.
-
-    Raises:
-        InvalidEventError: `data` is no JSON object, or breaks the schema of a known type.
-    """
-    model = MODELS.get(event_type)
-    if model is not None and v <= SCHEMA_VERSION and kind == model.kind:
-        try:
-            return model.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "data"
-            raise InvalidEventError(f"{event_type}: {where}: {first['msg']}") from error
-    try:
-        values: object = from_json(data)
-    except ValueError as error:
-        raise InvalidEventError(f"{event_type}: data is no JSON") from error
-    if not isinstance(values, dict):
-        raise InvalidEventError(f"{event_type}: data is no JSON object")
-    return UnknownEvent(
-        original_kind=kind,
-        original_type=event_type,
-        original_v=v,
-        data=cast("dict[str, Any]", values),
-    )
-
-
-def as_read(event: Event, encoded: EncodedEvent) -> Event:
-    """Return `event` as a reader of its entry gets it: an `UnknownEvent` for a type of the caller's own."""
-    known = isinstance(event, UnknownEvent) or type(event) is MODELS.get(encoded.type)
-    return event if known else decode_event(encoded.kind, encoded.type, encoded.v, encoded.data)
 
 
 def encode_entry(recorded: Recorded) -> dict[str, str]:
@@ -161,6 +101,8 @@ def decode_entry(entry_id: Text, fields: Mapping[Any, Any] | Iterable[Any]) -> R
     """
     own_id = _checked(entry_id)
     try:
+        if isinstance(fields, list) and (recorded := decode_listed(own_id, fields)) is not None:
+            return recorded
         return _decode(own_id, _as_dict(fields))
     except InvalidEventError as error:
         raise InvalidEventError(error.reason, entry_id=own_id) from error
@@ -168,34 +110,84 @@ def decode_entry(entry_id: Text, fields: Mapping[Any, Any] | Iterable[Any]) -> R
         raise InvalidEventError("a field is no UTF-8 text", entry_id=own_id) from error
 
 
+def decode_listed(own_id: str, flat: list[Any]) -> Recorded | None:
+    """Return the entry if it is plainly one of ours, of a known type; None where that takes a closer look.
+
+    That is: its fields are text, those that the append step writes for most events, in that order. A reader
+    gets such nearly always, so what `decode_entry` checks field by field is checked in one go.
+    """
+    names, values = flat[::2], flat[1::2]
+    if names == _IN_ORDER:
+        kind, event_type, room, session, seq, prev, source, at_ms, occurred_ms, v, data = values
+        token = None
+    elif names == _IN_ORDER_WITH_TOKEN:
+        kind, event_type, room, session, seq, prev, source, at_ms, occurred_ms, v, token, data = values
+    else:
+        return None
+    validate = _VALIDATORS.get((kind, event_type, v))
+    digits = f"{seq}{at_ms}{occurred_ms}{token or ''}"
+    if (
+        validate is None
+        or not (room and session and source and seq and at_ms and occurred_ms and token != "")
+        or not (digits.isdecimal() and digits.isascii())
+        or len(seq) > _MAX_DIGITS
+        or len(at_ms) > _MAX_DIGITS
+        or len(occurred_ms) > _MAX_DIGITS
+        or (token is not None and len(token) > _MAX_DIGITS)
+    ):
+        return None
+    try:
+        whole = "".join(values)
+        if not whole.isascii():
+            whole.encode()
+        event = validate(data)
+    except (TypeError, ValueError):
+        return None
+    return recorded_of(
+        {
+            "id": own_id,
+            "kind": kind,
+            "type": event_type,
+            "room": room,
+            "session": session,
+            "seq": int(seq),
+            "prev": prev,
+            "source": source,
+            "at_ms": int(at_ms),
+            "occurred_ms": int(occurred_ms),
+            "v": SCHEMA_VERSION,
+            "token": None if token is None else int(token),
+            "late": False,
+            "traceparent": None,
+            "unknown_fields": {},
+            "event": event,
+        }
+    )
+
+
+def _well_formed(names: tuple[str, ...], numbers: tuple[str, ...]) -> bool:
+    """Whether the names and numbers of an entry are such: looked at in one go."""
+    digits = "".join(numbers)
+    fit = all(names) and all(numbers) and max(map(len, numbers)) <= _MAX_DIGITS
+    return fit and digits.isdecimal() and digits.isascii()
+
+
 def _decode(own_id: str, fields: dict[str, str]) -> Recorded:
-    # The names and numbers of an entry of ours are looked at in one go; what is amiss is found one by one.
+    # What is amiss is found one by one.
     try:
         seq, at_ms, occurred_ms, v = fields["seq"], fields["at_ms"], fields["occurred_ms"], fields["v"]
         kind, event_type, room = fields["kind"], fields["type"], fields["room"]
         session, source, data = fields["session"], fields["source"], fields["data"]
     except KeyError:
         return _check_and_decode(own_id, fields)
-    digits = f"{seq}{at_ms}{occurred_ms}{v}"
-    if (
-        not (seq and at_ms and occurred_ms and v and kind and event_type and room and session and source)
-        or not (digits.isdecimal() and digits.isascii())
-        or len(seq) > _MAX_DIGITS
-        or len(at_ms) > _MAX_DIGITS
-        or len(occurred_ms) > _MAX_DIGITS
-        or len(v) > _MAX_DIGITS
-    ):
+    if not _well_formed((kind, event_type, room, session, source), (seq, at_ms, occurred_ms, v)):
         return _check_and_decode(own_id, fields)
     version = int(v)
     token = _number(fields, "token") if "token" in fields else None
     unknown: dict[str, str] = {}
     if not fields.keys() <= _ENVELOPE:
         unknown = {name: value for name, value in fields.items() if name not in _ENVELOPE}
-    # Everything is of its type already: to have pydantic check it again would take as long as all the rest.
-    recorded = Recorded.__new__(Recorded)
-    _set(
-        recorded,
-        "__dict__",
+    return recorded_of(
         {
             "id": fields.get("entry_id", own_id),
             "kind": kind,
@@ -213,8 +205,17 @@ def _decode(own_id: str, fields: dict[str, str]) -> Recorded:
             "traceparent": fields.get("traceparent"),
             "unknown_fields": unknown,
             "event": decode_event(kind, event_type, version, data),
-        },
+        }
     )
+
+
+def recorded_of(values: dict[str, Any]) -> Recorded:
+    """Return a `Recorded` of all its fields, each of which is of its type already: none is looked at.
+
+    To have pydantic check them again would take as long as all the rest of reading an entry.
+    """
+    recorded = Recorded.__new__(Recorded)
+    _set(recorded, "__dict__", values)
     _set(recorded, "__pydantic_fields_set__", _RECORDED_FIELDS)
     _set(recorded, "__pydantic_extra__", None)
     _set(recorded, "__pydantic_private__", None)
@@ -277,7 +278,12 @@ def _checked(value: object) -> str:
 
 
 def _as_dict(fields: Mapping[Any, Any] | Iterable[Any]) -> dict[str, str]:
-    if isinstance(fields, dict):  # what a client replies, as text: looked at in one go
+    if not isinstance(fields, Mapping):
+        flat = list(fields)
+        if len(flat) % 2:
+            raise InvalidEventError("a field has no value")
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    if isinstance(fields, dict):  # as text it is looked at in one go
         entry = cast("dict[Any, Any]", fields)
         try:
             whole = "".join([*entry, *entry.values()])
@@ -287,10 +293,5 @@ def _as_dict(fields: Mapping[Any, Any] | Iterable[Any]) -> dict[str, str]:
             if not whole.isascii():
                 whole.encode()
             return entry
-    if isinstance(fields, Mapping):
-        mapping = cast("Mapping[Any, Any]", fields)
-        return {_checked(name): _checked(value) for name, value in mapping.items()}
-    flat = [_checked(part) for part in fields]
-    if len(flat) % 2:
-        raise InvalidEventError("a field has no value")
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+    mapping = cast("Mapping[Any, Any]", fields)
+    return {_checked(name): _checked(value) for name, value in mapping.items()}

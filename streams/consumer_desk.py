@@ -155,7 +155,7 @@ class Desk:
         self, tasks: asyncio.TaskGroup, leases: Leases, room: OwnedRoom, entries: list[Entry] | None
     ) -> None:
         room.busy = True
-        task = tasks.create_task(self._handle(room, entries, leases), name=f"consumer-{room.name}")
+        task = tasks.create_task(self._handle(room, entries, tasks, leases), name=f"consumer-{room.name}")
         self._handling.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -198,14 +198,16 @@ class Desk:
                 await self._reader.follow(room.name, room.read_to)
         return found
 
-    async def _handle(self, room: OwnedRoom, entries: list[Entry] | None, leases: Leases) -> None:
+    async def _handle(
+        self, room: OwnedRoom, entries: list[Entry] | None, tasks: asyncio.TaskGroup, leases: Leases
+    ) -> None:
         work = self._work
         try:
             if entries is None:
                 await work.flush(room)
                 await work.recover(room)
             else:
-                await self._handle_in_a_row(room, entries, leases)
+                await self._handle_in_a_row(room, entries, tasks, leases)
             if room.unacked and self._settings.ack_linger_ms > 0:
                 if room.name not in self._due:
                     self._lingering.set()
@@ -218,18 +220,39 @@ class Desk:
             if self._owned.get(room.name) is room:
                 leases.retake(room, _REFUSED_DELAY_S)
 
-    async def _handle_in_a_row(self, room: OwnedRoom, entries: list[Entry], leases: Leases) -> None:
+    async def _handle_in_a_row(
+        self, room: OwnedRoom, entries: list[Entry], tasks: asyncio.TaskGroup, leases: Leases
+    ) -> None:
+        """Handle a batch and those that follow it; each is read while the one before is handled."""
         singly, batch = self._settings.ack_every == 1, self._settings.batch
-        for _ in range(_IN_A_ROW):
-            if not await self._work.handle(room, entries, singly=singly) or len(entries) < batch:
+        for more in range(_IN_A_ROW, -1, -1):
+            reading: asyncio.Task[list[Entry]] | None = None
+            if more and len(entries) >= batch:
+                reading = tasks.create_task(
+                    self._read_ahead(room, leases), name=f"consumer-reads-{room.name}"
+                )
+                await asyncio.sleep(0)  # asked for before the handler runs, which may never wait
+            try:
+                handled = await self._work.handle(room, entries, singly=singly)
+                entries = await reading if reading is not None else []
+            except BaseException:
+                if reading is not None:
+                    reading.cancel()
+                    room.recovers, room.recover_idle_ms = True, 0
+                raise
+            if not entries:
                 return
-            if self._stopping.is_set() or self._owned.get(room.name) is not room:
+            if not handled or self._stopping.is_set() or self._owned.get(room.name) is not room:
+                room.recovers, room.recover_idle_ms = True, 0  # what was read ahead was given out to us
                 return
+
+    async def _read_ahead(self, room: OwnedRoom, leases: Leases) -> list[Entry]:
+        try:
             found = await self._read([room], leases)
-            if not found:
-                return
-            [(_, entries)] = found
-        await self._work.handle(room, entries, singly=singly)
+        except UNAVAILABLE as error:  # what was asked for is claimed when Redis is back
+            logger.info("streams.waiting_for_redis", extra={"reason": str(error) or type(error).__name__})
+            return []
+        return found[0][1] if found else []
 
     async def acknowledge(self) -> None:
         """Acknowledge what has waited for company long enough, until cancelled."""

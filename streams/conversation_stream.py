@@ -20,7 +20,7 @@ from streams.events import Event, Recorded, RoomClosed
 from streams.gap_check import log_missed
 from streams.group_consumer import Consumer
 from streams.intake import decoded, log_invalid
-from streams.publish_call import PUBLISH_ARGUMENTS, PublishCall, publish_keys, written
+from streams.publish_call import PublishCall, publish_args, publish_keys, written
 from streams.script_call import ScriptCall
 from streams.selection import Selection, beginning, checked_id
 from streams.subscription import Subscription
@@ -58,10 +58,7 @@ class ConversationStream:
         self._timeout_s = timeout_s
         self._monotonic = clock
         self._server_clock = server_clock or ServerClock(clock)
-        publish = scripts.load("streams", "publish.lua")
-        self._append = ScriptCall(
-            redis, publish, publish_keys(room), more_keys=1, arguments=PUBLISH_ARGUMENTS
-        )
+        self._append = ScriptCall(redis, scripts.load("streams", "publish.lua"), publish_keys(room))
         self._close = redis.register_script(scripts.load("streams", "close_room.lua"))
         self._seen_session: str | None = None
         self._owns_redis = False
@@ -155,19 +152,21 @@ class ConversationStream:
         """
         if self._seen_session is None:
             await self._answer(rooms.register(self._redis, self._room))
+        args = publish_args(self._room, self._session, calls)
+        request_keys = [call.request_key for call in calls]
         sent_s = self._monotonic()
-        replies = await self._answer(self._append.together([call.args(self._session) for call in calls]))
-        received_s = self._monotonic()
+        now_us, *replies = await self._answer(self._append(*args, more_keys=request_keys))
+        self._server_clock.observe(int(now_us) / 1000, sent_s, self._monotonic())
         outcomes: list[Recorded | StreamError] = []
         for call, reply in zip(calls, replies, strict=True):
             try:
-                recorded, now_us = call.outcome(reply)
+                recorded = call.outcome(reply)
             except StreamError as error:
                 outcomes.append(error)
             else:
                 outcomes.append(recorded)
-                self._server_clock.observe(now_us / 1000, sent_s, received_s)
-                await self._note_session(recorded.session)
+                if recorded.session != self._seen_session:
+                    await self._note_session(recorded.session)
         return outcomes
 
     async def close_room(self, *, source: str, reason: str = "") -> Recorded | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -11,8 +12,6 @@ from streams.codec import text
 from streams.connection import TIMEOUT_S, until_available
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from redis.asyncio import Redis
 
 __all__ = ("DeadLetter", "Reason", "discard", "pack", "read_dead_letters")
@@ -48,6 +47,8 @@ def pack(fields: Any) -> str:
 
     Bytes that are no UTF-8 become surrogate escapes (`\udc80` to `\udcff`), so nothing is lost.
     """
+    if not isinstance(fields, Mapping):
+        fields = dict(zip(fields[::2], fields[1::2], strict=True))
     pairs = cast("Mapping[Any, Any]", fields).items()
     return json.dumps({_kept(name): _kept(value) for name, value in pairs})
 

@@ -14,10 +14,11 @@ from streams import keys, scripts
 from streams.codec import text
 from streams.connection import TIMEOUT_S, UNAVAILABLE, until_available
 from streams.dead_letters import pack, shortened
+from streams.kept_connections import command, shared_connections
 from streams.sequence import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from redis.asyncio import Redis
 
@@ -74,12 +75,13 @@ class GroupCalls:
         """The consumer, and which process of that name: leases are held under it."""
         self._in_slots = isinstance(cast("Any", redis), RedisCluster)
         self._take = redis.register_script(scripts.load("streams", "group_take.lua"))
-        self._done = redis.register_script(scripts.load("streams", "group_done.lua"))
+        self._note = redis.register_script(scripts.load("streams", "group_note.lua"))
         self._try = redis.register_script(scripts.load("streams", "group_try.lua"))
         self._leave = redis.register_script(scripts.load("streams", "group_leave.lua"))
         self._dead = redis.register_script(scripts.load("streams", "dead_letter.lua"))
         self._members = redis.register_script(scripts.load("streams", "group_members.lua"))
         self._execute: Any = cast("Any", redis).execute_command
+        self._kept = shared_connections(redis)
 
     async def take(
         self, rooms: Sequence[str], lease_ms: int, begin: str, *, new: bool
@@ -144,12 +146,18 @@ class GroupCalls:
         return found
 
     async def _read_new(self, by_key: dict[str, str], count: int) -> list[tuple[str, list[Entry]]]:
-        read = cast("Any", self.redis).xreadgroup
+        streams = (*by_key, *(">" for _ in by_key))
+        parts = ("XREADGROUP", "GROUP", self.group, self.consumer, "COUNT", count, "STREAMS", *streams)
         async with asyncio.timeout(TIMEOUT_S):
-            reply = await read(self.group, self.consumer, dict.fromkeys(by_key, ">"), count=count)
+            if self._kept is None:
+                read = cast("Any", self.redis).xreadgroup
+                reply = await read(self.group, self.consumer, dict.fromkeys(by_key, ">"), count=count)
+            else:
+                reply = await self._kept.exchange(command(self._kept.encode, *parts))
+        found = cast("Any", reply.items() if isinstance(reply, dict) else reply or ())
         return [
             (by_key[text(key)], [(text(entry_id), fields) for entry_id, fields in entries])
-            for key, entries in reply or ()
+            for key, entries in found
         ]
 
     async def claim(self, room: str, cursor: str, *, idle_ms: int, count: int) -> Claimed:
@@ -206,27 +214,52 @@ class GroupCalls:
                 return dropped
             start = f"({text(page[-1]['message_id'])}"
 
-    async def ack(self, room: str, entry_id: str) -> int:
-        """Acknowledge one entry; waits while Redis is away."""
-        command = ("XACK", keys.stream(room), self.group, entry_id)
+    async def ack(self, room: str, *entry_ids: str) -> int:
+        """Acknowledge entries; waits while Redis is away."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return int(await self._execute(*command))
+                return int(await self._ack(room, entry_ids))
         except UNAVAILABLE:
-            return int(await until_available(lambda: self._execute(*command), TIMEOUT_S))
+            return int(await until_available(lambda: self._ack(room, entry_ids), TIMEOUT_S))
+
+    def _ack(self, room: str, entry_ids: Sequence[str]) -> Awaitable[Any]:
+        parts = ("XACK", keys.stream(room), self.group, *entry_ids)
+        if self._kept is None:
+            return self._execute(*parts)
+        return self._kept.exchange(command(self._kept.encode, *parts))
 
     async def done(self, room: str, last: Recorded | None, ids: Sequence[str] = ()) -> None:
         """Acknowledge `ids`, and note that `last` was handled; waits while Redis is away."""
-        position = ["", "", "", ""]
-        if last is not None:
-            position = [last.session, str(last.seq), last.id, "1" if last.type == "ROOM_CLOSED" else ""]
-        await until_available(
-            lambda: cast("Any", self._done)(
-                keys=[keys.stream(room), keys.consumer_group(room, self.group)],
-                args=[self.group, self.owner, *position, *ids],
-            ),
-            TIMEOUT_S,
+        if last is None:
+            if ids:
+                await self.ack(room, *ids)
+            return
+        closed = "1" if last.type == "ROOM_CLOSED" else ""
+        noted = (
+            keys.consumer_group(room, self.group),
+            self.owner,
+            last.session,
+            str(last.seq),
+            last.id,
+            closed,
         )
+        await until_available(lambda: self._acked_and_noted(room, ids, noted), TIMEOUT_S)
+
+    async def _acked_and_noted(self, room: str, ids: Sequence[str], noted: Sequence[str]) -> None:
+        if self._kept is not None and ids:
+            encode = self._kept.encode
+            ack = command(encode, "XACK", keys.stream(room), self.group, *ids)
+            note = command(encode, "EVALSHA", self._note.sha, 1, *noted)
+            replies = await self._kept.exchange_all((ack, note))
+            refusals = [reply for reply in replies if isinstance(reply, RedisError)]
+            for refusal in refusals:
+                if not isinstance(refusal, NoScriptError):
+                    raise refusal
+            if not refusals:
+                return
+        elif ids:
+            await self._ack(room, ids)
+        await cast("Any", self._note)(keys=noted[:1], args=noted[1:])
 
     async def bury(self, room: str, entry: Entry, reason: Reason, error: str, tries: int) -> bool:
         """Move an entry to the dead letters; False where it was not pending. Waits while Redis is away."""

@@ -16,7 +16,7 @@ from streams.codec import text
 from streams.connection import backoff_s, block_ms, end_if_cancelled
 from streams.hints import Hints
 from streams.node_hints import ENTRIES
-from streams.reader import Entry, RoomsReader
+from streams.reader import Entry, RoomsReader, opened_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,8 +56,8 @@ def reader_of(
 class HintedReader:
     """Reads many rooms of a Cluster, each in order, woken by hints: one XREAD cannot span hash slots.
 
-    Promises what `RoomsReader` does, while its `async with` lasts. It holds one connection for each node that
-    serves a room of it.
+    Promises what `RoomsReader` does, while its `async with` lasts. It holds two connections for each node
+    that serves a room of it.
     """
 
     def __init__(
@@ -211,8 +211,7 @@ class HintedReader:
             self._hints.read_on(keys.ROOMS_OPENED)
             return
         self._opened = entries[-1][0]
-        for _, fields in entries:
-            room = text(fields.get("room", fields.get(b"room")) or "")
+        for room in map(opened_room, entries):
             if room:
                 self._learned(room)
 

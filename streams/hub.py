@@ -60,7 +60,7 @@ class Watch:
 class StreamHub:
     """Follows rooms for a whole process over one connection; `async with StreamHub(redis) as hub`.
 
-    On a Cluster it is one connection for each node that serves a room. Survives a Redis that goes away and
+    On a Cluster it is two connections for each node that serves a room. Survives a Redis that goes away and
     comes back: it reads on after the last entry seen. An entry that breaks the schema is logged and passed
     over.
     """

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from streams import keys
-from streams.codec import decode_entry, text
+from streams.codec import decode_entry, decode_listed, text
 from streams.connection import TIMEOUT_S, until_available
 from streams.errors import InvalidEventError
 from streams.gap_check import GapCheck
@@ -86,12 +86,15 @@ class Intake:
 
 
 def decode_of(room: str, entry_id: str, fields: Any) -> Recorded:
-    """Return the entry of the stream of `room`.
+    """Return the entry of the stream of `room`, from its id as text and its fields as the client gives them.
 
     Raises:
         InvalidEventError: it breaks the schema, or names another room or another entry than it is.
     """
-    recorded = decode_entry(entry_id, fields)
+    recorded: Recorded | None = None
+    if isinstance(fields, list):
+        recorded = decode_listed(entry_id, cast("list[Any]", fields))
+    recorded = recorded or decode_entry(entry_id, cast("Any", fields))
     if recorded.room != room:
         raise InvalidEventError("field room names another room", entry_id=entry_id)
     if recorded.id != entry_id:

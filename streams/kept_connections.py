@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-__all__ = ("MOST_KEPT", "KeptConnections", "own_connection", "packed", "shared_connections")
+__all__ = ("MOST_KEPT", "KeptConnections", "command", "own_connection", "packed", "shared_connections")
 
 MOST_KEPT = 8
 """Connections kept for the short calls of one client; more calls at a time wait for one of them, in order."""
 
-_MULTI, _EXEC = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
 _PLAIN = (Connection, SSLConnection, UnixDomainSocketConnection)
 _KNOWN = ("redis", "streams")
 """Packages whose connections are known to send what they are given packed; others may only look like them."""
@@ -51,18 +50,15 @@ class KeptConnections:
             raise reply
         return reply
 
-    async def transaction(self, commands: Sequence[bytes]) -> list[Any]:
-        """Send packed commands in one go, between MULTI and EXEC, and return their replies.
+    async def exchange_all(self, commands: Sequence[bytes]) -> list[Any]:
+        """Send packed commands in one go and return their replies; a refusal is in its place.
+
+        Other clients' commands may come between them. Sets no limit to the wait: the caller does.
 
         Raises:
-            redis.exceptions.RedisError: the first refusal, or that the connection is lost.
+            redis.exceptions.ConnectionError: the connection is lost.
         """
-        *queued, replies = await self._exchange(b"".join((_MULTI, *commands, _EXEC)), len(commands) + 2)
-        made = cast("list[Any]", replies if isinstance(replies, list) else [replies])
-        for reply in (*queued, *made):
-            if isinstance(reply, ResponseError):
-                raise reply
-        return made
+        return await self._exchange(b"".join(commands), len(commands))
 
     async def _exchange(self, commands: bytes, number: int) -> list[Any]:
         async with self._free:
@@ -123,9 +119,18 @@ async def _reply(connection: Any) -> Any:
 
 
 def packed(encode: Callable[[Any], bytes], parts: Iterable[str | int]) -> bytes:
-    """Return the arguments of a command as they are sent, without their number."""
-    encoded = [encode(part) for part in parts]
+    """Return arguments of a command as they are sent."""
+    texts = [part if isinstance(part, str) else str(part) for part in parts]
+    whole = "".join([f"${len(part)}\r\n{part}\r\n" for part in texts])
+    if whole.isascii():  # every character is one byte
+        return whole.encode()
+    encoded = [encode(part) for part in texts]
     return b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in encoded])
+
+
+def command(encode: Callable[[Any], bytes], *parts: str | int) -> bytes:
+    """Return a command, its name first, as it is sent."""
+    return b"*%d\r\n%b" % (len(parts), packed(encode, parts))
 
 
 def _plain_pool(redis: Redis) -> ConnectionPool | None:

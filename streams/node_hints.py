@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from streams.codec import text
 from streams.connection import TIMEOUT_S, block_ms, end_if_cancelled
+from streams.kept_connections import command, own_connection
 from streams.sequence import entry_order
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class NodeHints:
             **settings,
         )
         self._client = Redis.from_pool(pool)
+        self._kept = own_connection(self._client)
         self._pubsub = cast("Any", self._client).pubsub()
         self._sharded = True
 
@@ -136,6 +138,8 @@ class NodeHints:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._pubsub.aclose()
+                if self._kept is not None:
+                    await self._kept.give_back()
                 await self._client.aclose()
         except (RedisError, OSError):
             logger.debug("streams.hints_not_closed", extra={"node": self.name})
@@ -201,23 +205,33 @@ class NodeHints:
     async def _read_batch(self, asked: dict[str, str]) -> None:
         if not asked:
             return
-        if len(asked) == 1:
-            [(stream, after)] = asked.items()
-            replies: list[Any] = [
-                await cast("Any", self._redis).xrange(stream, min=f"({after}", count=ENTRIES)
-            ]
-        else:
-            pipe = cast("Any", self._redis).pipeline(transaction=False)
-            for stream, after in asked.items():
-                pipe.xrange(stream, min=f"({after}", count=ENTRIES)
-            replies = await pipe.execute(raise_on_error=False)
-        self._follower.alive()
-        for (stream, after), reply in zip(asked.items(), replies, strict=True):
+        for (stream, after), reply in zip(asked.items(), await self._ranges(asked), strict=True):
             if isinstance(reply, Exception):
                 raise reply
             entries = [(text(entry_id), fields) for entry_id, fields in reply]
             if entries:
                 await self._follower.take(stream, after, entries)
+
+    async def _ranges(self, asked: dict[str, str]) -> list[Any]:
+        if self._kept is not None:
+            encode = self._kept.encode
+            async with asyncio.timeout(TIMEOUT_S):
+                replies = await self._kept.exchange_all(
+                    [
+                        command(encode, "XRANGE", stream, f"({after}", "+", "COUNT", ENTRIES)
+                        for stream, after in asked.items()
+                    ]
+                )
+            self._follower.alive()
+            if not any(isinstance(reply, RedisError) for reply in replies):
+                return replies
+        # The client of the Cluster finds a stream that has moved.
+        pipe = cast("Any", self._redis).pipeline(transaction=False)
+        for stream, after in asked.items():
+            pipe.xrange(stream, min=f"({after}", count=ENTRIES)
+        replies = await pipe.execute(raise_on_error=False)
+        self._follower.alive()
+        return replies
 
 
 def _is_news(entry_id: str, after: str) -> bool:

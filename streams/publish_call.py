@@ -1,26 +1,29 @@
-"""One call of the publish script: what goes in, and what its reply means. Pure."""
+"""Calls of the publish script: what goes in, and what its reply means. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from streams import keys
-from streams.codec import EncodedEvent, as_read, decode_entry, encode_event, text
+from streams.codec import EncodedEvent, as_read, decode_entry, encode_event, recorded_of, text
 from streams.errors import ForeignTokenError, InvalidEventError, RequestTooOldError
-from streams.events import Event, Recorded
 from streams.request_ids import KEPT_MS, checked_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PUBLISH_ARGUMENTS = 12
-"""How many arguments follow the key in `PublishCall.args`."""
+    from streams.events import Event, Recorded
 
 
 def publish_keys(room: str) -> list[str]:
-    """Return the keys that all calls of the publish script in `room` share; one more is of each call."""
+    """Return the keys that all runs of the publish script in `room` share; one more is of each call."""
     return [keys.stream(room), keys.meta(room), keys.tokens(room), keys.floor(room)]
+
+
+def publish_args(room: str, session: str, calls: Sequence[PublishCall]) -> list[str]:
+    """Return the script's ARGV; `session` is what a room without one is opened with."""
+    return [room, session, str(KEPT_MS), *(part for call in calls for part in call.args())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,53 +62,56 @@ class PublishCall:
             checked_request_id(request_id)
         return cls(event, encoded, room, source, token, occurred_ms, request_id, traceparent)
 
-    def args(self, session: str) -> list[str]:
-        """Return the script's last key and its ARGV; `session` is what a room without one is opened with."""
-        return [
-            keys.request(self.room, self.request_id or ""),
-            self.room,
-            self.encoded.kind,
-            self.encoded.type,
+    @property
+    def request_key(self) -> str:
+        """The key of its own."""
+        return keys.request(self.room, self.request_id or "")
+
+    def args(self) -> tuple[str, ...]:
+        """Return its part of ARGV."""
+        encoded = self.encoded
+        return (
+            encoded.kind,
+            encoded.type,
             self.source,
-            self.encoded.data,
+            encoded.data,
             "" if self.occurred_ms is None else str(self.occurred_ms),
-            str(self.encoded.v),
+            str(encoded.v),
             "" if self.token is None else str(self.token),
             self.traceparent or "",
-            session,
             self.request_id or "",
-            str(KEPT_MS),
-        ]
+        )
 
-    def outcome(self, reply: Sequence[Any]) -> tuple[Recorded, int]:
-        """Return the entry that the script's reply tells of, and Redis's time in µs.
+    def outcome(self, reply: Sequence[Any]) -> Recorded:
+        """Return the entry that its part of the script's reply tells of.
 
         Raises:
             InvalidEventError: the entry that the request id led to was removed since.
             ForeignTokenError: the token was never granted to the source.
             RequestTooOldError: the request id is older than KEPT_MS.
         """
-        match [text(reply[0]), *reply[1:]]:
-            case ["new", entry_id, seq, session, prev, at_ms, late, now_us]:
-                entry = written(
+        outcome, *told = reply
+        match text(outcome):
+            case "new":
+                return written(
                     self.event,
                     self.encoded,
                     room=self.room,
                     source=self.source,
-                    written_as=(entry_id, seq, session, prev, at_ms),
+                    written_as=told,
                     occurred_ms=self.occurred_ms,
                     token=self.token,
-                    late=bool(late),
+                    late=bool(told[5]),
                     traceparent=self.traceparent,
                 )
-                return entry, int(now_us)
-            case ["again", now_us, entry_id, fields]:
+            case "again":
+                entry_id, fields = told
                 if not fields:
                     reason = f"the entry of request {self.request_id!r} was removed"
                     raise InvalidEventError(reason, entry_id=text(entry_id))
-                return decode_entry(entry_id, fields), int(now_us)
-            case ["old", age_ms]:
-                raise RequestTooOldError(self.request_id or "", int(age_ms), KEPT_MS)
+                return decode_entry(entry_id, fields)
+            case "old":
+                raise RequestTooOldError(self.request_id or "", int(told[0]), KEPT_MS)
             case _:
                 raise ForeignTokenError(room=self.room, source=self.source, token=self.token or 0)
 
@@ -114,22 +120,36 @@ def written(
     event: Event,
     encoded: EncodedEvent,
     *,
+    room: str,
+    source: str,
     written_as: Sequence[Any],
     occurred_ms: int | None = None,
-    **envelope: Any,
+    token: int | None = None,
+    late: bool = False,
+    traceparent: str | None = None,
 ) -> Recorded:
-    """Return the entry of `event`; `written_as` is id, seq, session, prev, at_ms from the append step."""
-    entry_id, seq, session, prev, at_ms = written_as
-    return Recorded(
-        id=text(entry_id),
-        kind=encoded.kind,
-        type=encoded.type,
-        v=encoded.v,
-        seq=int(seq),
-        session=text(session),
-        prev=text(prev),
-        at_ms=int(at_ms),
-        occurred_ms=int(at_ms) if occurred_ms is None else occurred_ms,
-        event=cast("Any", as_read(event, encoded)),
-        **envelope,
+    """Return the entry of `event`; `written_as` begins with what the append step told.
+
+    That is id, seq, session, prev, at_ms.
+    """
+    entry_id, seq, session, prev, at_ms = written_as[:5]
+    return recorded_of(
+        {
+            "id": text(entry_id),
+            "kind": encoded.kind,
+            "type": encoded.type,
+            "room": room,
+            "session": text(session),
+            "seq": int(seq),
+            "prev": text(prev),
+            "source": source,
+            "at_ms": int(at_ms),
+            "occurred_ms": int(at_ms) if occurred_ms is None else occurred_ms,
+            "v": encoded.v,
+            "token": token,
+            "late": late,
+            "traceparent": traceparent,
+            "unknown_fields": {},
+            "event": as_read(event, encoded),
+        }
     )

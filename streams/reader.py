@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Entry = tuple[str, Any]
-"""Entry id, fields as the client gives them."""
+"""Entry id, fields as the client gives them: a mapping or a flat list."""
 
 _CONTROL_LIFE_MS = 60_000
 _BATCH = 2000
@@ -59,6 +60,8 @@ class RoomsReader:
         self._block_ms = min(block_ms(redis), longest_block_ms or 2**31)
         self._clock = clock
         self._cursors: dict[str, str] = {}
+        self._rooms: dict[str, str] = {}
+        self._packed_keys: bytes | None = None
         self._control = (keys.hub_control(uuid.uuid4().hex), "0-0")
         self._opened: str | None = None
         self._blocked = False
@@ -80,12 +83,14 @@ class RoomsReader:
 
     async def follow(self, room: str, after_id: str) -> None:
         """Read `room` on from `after_id`, also where it was further already."""
-        self._cursors[room] = after_id
+        self._begin(room, after_id)
         await self._end_block()
 
     def drop(self, room: str) -> None:
         """Read `room` no more."""
-        self._cursors.pop(room, None)
+        if self._cursors.pop(room, None) is not None:
+            del self._rooms[keys.stream(room)]
+            self._packed_keys = None
 
     async def read(self) -> list[tuple[str, list[Entry]]]:
         """Return new entries by room; empty where none came for a while.
@@ -126,7 +131,7 @@ class RoomsReader:
                     logger.warning("streams.no_stream", extra={"room": room, "kind": kind})
                     left_out.append(room)
         for room in left_out:
-            self._cursors.pop(room, None)
+            self.drop(room)
         return bool(left_out)
 
     async def read_now(self) -> list[tuple[str, list[Entry]]]:
@@ -146,11 +151,9 @@ class RoomsReader:
         self._opened = position
 
     async def _read(self, wait_ms: int | None) -> list[tuple[str, list[Entry]]]:
-        asked = dict(self._cursors)
         control_key, control_id = self._control
-        by_key = {keys.stream(room): room for room in asked}
-        streams = {key: asked[room] for key, room in by_key.items()}
-        streams[control_key] = control_id
+        asked = {key: self._cursors[room] for key, room in self._rooms.items()}
+        streams = {**asked, control_key: control_id}
         if self._opened is not None:
             streams[keys.ROOMS_OPENED] = self._opened
         self._blocked = wait_ms is not None
@@ -169,8 +172,9 @@ class RoomsReader:
                 self._opened = last_id
                 self._take_in(entries)
             else:
-                room = by_key[key]
-                if self._cursors.get(room) == asked[room]:  # else it was moved or dropped: read from there
+                room = self._rooms.get(key)
+                # Else it was moved or dropped meanwhile: read from there.
+                if room is not None and self._cursors[room] == asked[key]:
                     self._cursors[room] = last_id
                     found.append((room, entries))
         return found
@@ -184,23 +188,35 @@ class RoomsReader:
             return [
                 (text(key), [(text(each), fields) for each, fields in found]) for key, found in reply or ()
             ]
-        parts = ("XREAD", "COUNT", count, "BLOCK", wait_ms, "STREAMS", *streams, *streams.values())
-        command = b"*%d\r\n" % len(parts) + packed(self._own.encode, parts)
-        reply = await self._own.exchange(command)
+        encode, others = self._own.encode, [*streams][len(self._rooms) :]
+        if self._packed_keys is None:
+            self._packed_keys = packed(encode, self._rooms)
+        parts = (
+            b"*%d\r\n" % (6 + 2 * len(streams)),
+            packed(encode, ("XREAD", "COUNT", count, "BLOCK", wait_ms, "STREAMS")),
+            self._packed_keys,
+            packed(encode, (*others, *streams.values())),
+        )
+        reply = await self._own.exchange(b"".join(parts))
         by_key = cast("Any", reply.items() if isinstance(reply, dict) else reply or ())
-        return [(text(key), [_entry(*each) for each in found]) for key, found in by_key]
+        return [(text(key), [(text(each), flat) for each, flat in found]) for key, found in by_key]
 
     def _take_in(self, entries: list[Entry]) -> None:
-        for _, fields in entries:
-            room = fields.get("room", fields.get(b"room"))
+        for room in map(opened_room, entries):
             if room:
-                self._found(text(room))
+                self._found(room)
 
     def _found(self, room: str) -> None:
         if self._on_room is not None:
             self._on_room(room)
         elif room not in self._cursors:
-            self._cursors[room] = self._first_id(room)
+            self._begin(room, self._first_id(room))
+
+    def _begin(self, room: str, after_id: str) -> None:
+        if room not in self._cursors:
+            self._rooms[keys.stream(room)] = room
+            self._packed_keys = None
+        self._cursors[room] = after_id
 
     async def _end_block(self) -> None:
         if not self._blocked:
@@ -213,6 +229,10 @@ class RoomsReader:
                 await pipeline.execute()
 
 
-def _entry(entry_id: str | bytes, flat: list[Any]) -> Entry:
-    parts = iter(flat)
-    return text(entry_id), dict(zip(parts, parts, strict=True))
+def opened_room(entry: Entry) -> str:
+    """Return the room that an entry of ROOMS_OPENED names; empty where it names none."""
+    fields = entry[1]
+    if not isinstance(fields, Mapping):
+        fields = dict(zip(fields[::2], fields[1::2], strict=False))
+    named = cast("Mapping[Any, Any]", fields)
+    return text(named.get("room", named.get(b"room")) or "")

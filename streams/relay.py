@@ -7,6 +7,7 @@ import logging
 import random
 import uuid
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from redis.exceptions import RedisError
@@ -30,8 +31,8 @@ _CHUNK = 200
 """Most entries that one call copies."""
 _CHUNK_BYTES = 2**22
 """Beyond that a call copies no further entry."""
-_FIELD_BYTES = 16
-"""What a field weighs beside its text."""
+_PART_BYTES = 8
+"""What a name or a value weighs beside its text."""
 _MOST_FIELDS = 3000
 """Of an entry: a script can hand no more to a command."""
 _LONGEST_REFUSED_S = 5.0
@@ -137,7 +138,7 @@ class Relay:
         """Return `copied`, `lost`, or the id from which to go on instead."""
         args: list[Any] = [self._process, self._lease_ms, room, cursor, len(entries)]
         for entry_id, fields in entries:
-            flat = [part for pair in _copied(room, entry_id, fields).items() for part in pair]
+            flat = _copied(room, entry_id, fields)
             args += [entry_id, len(flat), *flat]
         script_keys = [keys.RELAY_LEASE, keys.RELAY_CURSORS, keys.ALL_ROOMS_STREAM]
         reply = [
@@ -162,13 +163,19 @@ def _chunks(entries: list[Entry]) -> Iterator[list[Entry]]:
             yield chunk
             chunk, size = [], 0
         chunk.append(entry)
-        size += sum(len(name) + len(value) + _FIELD_BYTES for name, value in entry[1].items())
+        size += sum(len(part) + _PART_BYTES for part in _flat(entry[1]))
     yield chunk
 
 
-def _copied(room: str, entry_id: str, fields: Any) -> Any:
-    if len(fields) <= _MOST_FIELDS:
-        return fields
-    extra = {"room": room, "entry_id": entry_id, "fields": len(fields)}
+def _copied(room: str, entry_id: str, fields: Any) -> list[Any]:
+    flat = _flat(fields)
+    if len(flat) <= 2 * _MOST_FIELDS:
+        return flat
+    extra = {"room": room, "entry_id": entry_id, "fields": len(flat) // 2}
     logger.warning("streams.relay_entry_too_wide", extra=extra)
-    return {"room": room}
+    return ["room", room]
+
+
+def _flat(fields: Any) -> list[Any]:
+    """Return names and values in turns, as Redis gave them."""
+    return cast("list[Any]", fields if isinstance(fields, list) else [*chain(*fields.items())])

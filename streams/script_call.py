@@ -18,56 +18,34 @@ if TYPE_CHECKING:
 class ScriptCall:
     """A script on one room's keys. Redis's errors (redis.exceptions.RedisError, OSError) pass through.
 
-    A call gives `more_keys` keys, then `arguments` arguments. On a client of redis-py's Cluster or Sentinel,
-    or of another kind, it is called as redis-py does.
+    On a client of redis-py's Cluster or Sentinel, or of another kind, it is called as redis-py does.
     """
 
-    def __init__(
-        self, redis: Redis, text: str, keys: Sequence[str], *, arguments: int, more_keys: int = 0
-    ) -> None:
+    def __init__(self, redis: Redis, text: str, keys: Sequence[str]) -> None:
         self._redis = cast("Any", redis)
         self._script = redis.register_script(text)
         self._keys = list(keys)
-        self._more_keys = more_keys
         self._kept = shared_connections(redis)
         if self._kept is not None:
             self._repeats = retries_by_itself(redis)
-            parts = ["EVALSHA", self._script.sha, len(keys) + more_keys, *keys]
-            number = len(parts) + more_keys + arguments
-            self._head = b"*%d\r\n" % number + packed(self._kept.encode, parts)
+            self._name = packed(self._kept.encode, ["EVALSHA", self._script.sha])
+            self._packed_keys = packed(self._kept.encode, keys)
 
-    async def __call__(self, *args: str | int) -> Any:
-        """Return the reply to `args`: as many keys and arguments as were told of."""
+    async def __call__(self, *args: str | int, more_keys: Sequence[str] = ()) -> Any:
+        """Return the reply to `args` on the script's keys and, after those, `more_keys`."""
         if self._kept is None:
-            return await self._plainly(args)
+            return await self._plainly(more_keys, args)
+        encode, keys = self._kept.encode, len(self._keys) + len(more_keys)
+        number, rest = packed(encode, (keys,)), packed(encode, (*more_keys, *args))
+        head = b"*%d\r\n" % (3 + keys + len(args))
         try:
-            return await self._kept.exchange(self._head + packed(self._kept.encode, args))
+            return await self._kept.exchange(b"".join((head, self._name, number, self._packed_keys, rest)))
         except exceptions.NoScriptError:
-            return await self._plainly(args)
+            return await self._plainly(more_keys, args)
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError):
             if not self._repeats:
                 raise
-            return await self._plainly(args)
+            return await self._plainly(more_keys, args)
 
-    async def together(self, calls: Sequence[Sequence[str | int]]) -> list[Any]:
-        """Return the replies to several calls, made in one go with nothing between them."""
-        if len(calls) == 1:
-            return [await self(*calls[0])]
-        try:
-            return await self._together(calls)
-        except exceptions.NoScriptError:  # in a transaction: none of the calls was made
-            await self._redis.script_load(self._script.script)
-            return await self._together(calls)
-
-    async def _together(self, calls: Sequence[Sequence[str | int]]) -> list[Any]:
-        if self._kept is not None:
-            encode = self._kept.encode
-            return await self._kept.transaction([self._head + packed(encode, args) for args in calls])
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for args in calls:
-                pipe.evalsha(self._script.sha, len(self._keys) + self._more_keys, *self._keys, *args)
-            return await pipe.execute()
-
-    async def _plainly(self, args: Sequence[str | int]) -> Any:
-        keys = [*self._keys, *map(str, args[: self._more_keys])]
-        return await self._script(keys=keys, args=args[self._more_keys :])
+    async def _plainly(self, more_keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        return await self._script(keys=[*self._keys, *more_keys], args=args)

@@ -61,7 +61,7 @@ class FloorScript:
         self._room = keys.checked_name(room, "room")
         self._keys = floor_keys(room)
         self._settings = json.dumps(settings.as_dict())
-        self._call = ScriptCall(redis, source() if text is None else text, self._keys, arguments=6)
+        self._call = ScriptCall(redis, source() if text is None else text, self._keys)
 
     async def run(self, command: fc.Command, by: str) -> tuple[fc.Outcome, Outlook]:
         """Run one command; `by` is the `source` of the events that it writes."""

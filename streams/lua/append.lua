@@ -9,7 +9,8 @@
 -- stream's key as channel (sharded where the server can, from Redis 7), once a run. It says no more than
 -- "read on"; no subscriber, no right to publish, no harm.
 --
--- Lua numbers are doubles and tostring() writes µs as 1.79e+15: whole numbers go out by whole().
+-- Lua numbers are doubles and tostring() writes µs as 1.79e+15: in a text whole numbers go out by whole(). As an
+-- argument of a command and in a reply they are whole as they are, up to 2^53.
 
 local function whole(number)
   return string.format('%.0f', number)
@@ -49,34 +50,42 @@ local function hint(channel, id)
   end
 end
 
-local function append_entry(stream_key, meta_key, e, session, last_seq, prev)
-  local seq = last_seq + 1
-  local at_ms = whole(now_ms())
-  local fields = {
+-- What the next event of a room follows: {session (false for none), seq, last_id, transcripts}.
+local function room_meta(meta_key)
+  local found = redis.call('HMGET', meta_key, 'session', 'seq', 'last_id', 'transcripts')
+  return {session = found[1], seq = tonumber(found[2] or '0'), last_id = found[3] or '', transcripts = found[4]}
+end
+
+local function append_entry(stream_key, meta_key, e, meta)
+  local session, seq, prev, at_ms = meta.session, meta.seq + 1, meta.last_id, now_ms()
+  local entry = {
+    stream_key, '*',
     'kind', e.kind,
     'type', e.type,
     'room', e.room,
     'session', session,
-    'seq', whole(seq),
+    'seq', seq,
     'prev', prev,
     'source', e.source,
     'at_ms', at_ms,
     'occurred_ms', e.occurred_ms or at_ms,
     'v', e.v or '1',
+    nil, nil, nil, nil, nil, nil, nil, nil, -- room for what follows: a table that grows is copied
   }
-  local at = #fields
+  local last = 22
   if e.token then
-    fields[at + 1], fields[at + 2], at = 'token', e.token, at + 2
+    entry[last + 1], entry[last + 2], last = 'token', e.token, last + 2
   end
   if e.late then
-    fields[at + 1], fields[at + 2], at = 'late', '1', at + 2
+    entry[last + 1], entry[last + 2], last = 'late', '1', last + 2
   end
   if e.traceparent then
-    fields[at + 1], fields[at + 2], at = 'traceparent', e.traceparent, at + 2
+    entry[last + 1], entry[last + 2], last = 'traceparent', e.traceparent, last + 2
   end
-  fields[at + 1], fields[at + 2] = 'data', e.data
-  local id = redis.call('XADD', stream_key, '*', unpack(fields))
-  redis.call('HSET', meta_key, 'seq', whole(seq), 'last_id', id)
+  entry[last + 1], entry[last + 2] = 'data', e.data
+  local id = redis.call('XADD', unpack(entry, 1, last + 2))
+  redis.call('HSET', meta_key, 'seq', seq, 'last_id', id)
+  meta.seq, meta.last_id = seq, id
   hint(stream_key, id)
   return {id = id, seq = seq, session = session, prev = prev, at_ms = at_ms}
 end
@@ -113,8 +122,9 @@ local function end_session(meta_key)
   redis.call('HDEL', meta_key, 'session', 'seq', 'last_id')
 end
 
--- Append one event and return {id, seq (number), session, prev, at_ms (string)}.
+-- Append one event and return {id, seq, session, prev, at_ms}.
 --
+-- meta           of room_meta(), where several events are appended one after the other; read here if nil
 -- e.kind, e.type, e.room, e.source  strings
 -- e.data         JSON object, without `type`
 -- e.occurred_ms  string, or nil for now
@@ -123,20 +133,17 @@ end
 -- e.traceparent  string or nil
 -- e.late         true where the token is no longer the current one
 -- e.session      session id to open the room with, if it has none; ROOM_OPENED is then written first
-local function append(stream_key, meta_key, e)
-  local meta = redis.call('HMGET', meta_key, 'session', 'seq', 'last_id', 'transcripts')
-  local session, last_seq, prev = meta[1], tonumber(meta[2] or '0'), meta[3] or ''
-  if not session then
-    session = e.session or ('s' .. whole(now_us()))
-    redis.call('HSET', meta_key, 'session', session)
-    local opened = append_entry(stream_key, meta_key, {
+local function append(stream_key, meta_key, e, meta)
+  meta = meta or room_meta(meta_key)
+  if not meta.session then
+    meta.session, meta.seq, meta.last_id = e.session or ('s' .. whole(now_us())), 0, ''
+    redis.call('HSET', meta_key, 'session', meta.session)
+    append_entry(stream_key, meta_key, {
       kind = 'SYSTEM_SIGNAL', type = 'ROOM_OPENED', room = e.room, source = e.source, data = '{}',
-    }, session, 0, '')
-    last_seq, prev = opened.seq, opened.id
+    }, meta)
   end
-  if meta[4] then
-    e.data = without_words(e.data, meta[4])
+  if meta.transcripts then
+    e.data = without_words(e.data, meta.transcripts)
   end
-  return append_entry(stream_key, meta_key, e, session, last_seq, prev)
+  return append_entry(stream_key, meta_key, e, meta)
 end
-

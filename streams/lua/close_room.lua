@@ -13,4 +13,4 @@ local written = append(KEYS[1], KEYS[2], {
   room = ARGV[1], kind = 'SYSTEM_SIGNAL', type = 'ROOM_CLOSED', source = ARGV[2], data = ARGV[3],
 })
 end_session(KEYS[2])
-return {written.id, whole(written.seq), written.session, written.prev, written.at_ms}
+return {written.id, written.seq, written.session, written.prev, written.at_ms}

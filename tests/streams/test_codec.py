@@ -42,11 +42,33 @@ def test_whatever_an_entry_holds_it_is_read_or_refused(fields: dict[str, Any], d
     whole = {"kind": "K", "type": "T", "room": "r", "session": "s", "seq": "1", "source": "a", "v": "1"}
     whole |= {"at_ms": "1", "occurred_ms": "1", "data": data}
     for broken in (fields, whole, whole | fields, whole | {"type": "BID", "kind": "SYSTEM_SIGNAL"}):
-        if (refusal := refused("7-1", broken)) is not None:
+        refusal = refused("7-1", broken)
+        if refusal is not None:
             assert refusal.entry_id == "7-1"
+        flat = [part for pair in broken.items() for part in pair]
+        assert str(refused("7-1", flat)) == str(refusal)
 
 
-def refused(entry_id: str, fields: dict[str, Any]) -> InvalidEventError | None:
+@given(
+    st.sampled_from(
+        ["seq", "at_ms", "occurred_ms", "v", "token", "kind", "room", "session", "source", "data"]
+    ),
+    st.sampled_from(["", "-1", "1.5", " 1", "1_0", "²", "9" * 19, "\udcff", "é"]) | TEXT,
+    st.booleans(),
+)
+def test_a_flat_list_of_ours_reads_as_its_mapping_does(name: str, value: str, fenced: bool) -> None:
+    data = ENTRY["data"]
+    envelope = {each: text for each, text in ENTRY.items() if each != "data"}
+    fields = envelope | ({"token": "7"} if fenced else {}) | {"data": data}
+    if name in fields:
+        fields[name] = value
+    flat = [part for pair in fields.items() for part in pair]
+    assert str(refused("7-1", flat)) == str(refused("7-1", fields))
+    if refused("7-1", fields) is None:
+        assert decode_entry("7-1", flat) == decode_entry("7-1", fields)
+
+
+def refused(entry_id: str, fields: Any) -> InvalidEventError | None:
     try:
         decode_entry(entry_id, fields)
     except InvalidEventError as error:

@@ -57,13 +57,13 @@ async def test_a_client_that_loses_cancellations_is_ended_all_the_same(real_redi
 
 
 async def test_a_call_that_times_out_does_not_put_the_next_ones_out_of_step(real_redis: Redis) -> None:
+    patient = ConversationStream(real_redis, "lobby")
     stream = ConversationStream(real_redis, "lobby", timeout_s=0.03)
-    await stream.publish(events.RoomClosed(reason="0"), source="x")
+    await patient.publish(events.RoomClosed(reason="0"), source="x")
     await real_redis.execute_command("CLIENT", "PAUSE", "120")
     for _ in range(2):
         with pytest.raises(StreamUnavailableError):
             await stream.publish(events.RoomClosed(reason="paused"), source="x")
-    patient = ConversationStream(real_redis, "lobby")
     recorded = await patient.publish(events.RoomClosed(reason="1"), source="x")
     assert recorded.event == events.RoomClosed(reason="1")
     assert (await patient.read())[-1] == recorded

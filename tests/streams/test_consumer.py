@@ -30,6 +30,15 @@ async def pending(redis: Redis, room: str, group: str = "g") -> int:
     return int((await redis.xpending(keys.stream(room), group))["pending"])
 
 
+async def given_out(redis: Redis, room: str, *, over: int) -> bool:
+    """Whether more than `over` entries wait for an ack within some 15 s."""
+    for _ in range(1500):
+        if await pending(redis, room) > over:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
 @pytest.mark.parametrize("ack_every", [1, 100])
 async def test_every_event_is_handled_in_order_and_acknowledged(redis_client: Redis, ack_every: int) -> None:
     texts = [str(n) for n in range(250)]
@@ -267,6 +276,32 @@ async def test_stopping_lets_the_handler_finish_and_gives_the_rest_to_the_next(r
     async with running((stream.consumer("g", "two", settings=QUICK), second)):
         await second.wait(3)
     assert second.texts == ["d", "e", "f"]
+
+
+@pytest.mark.parametrize("ack_every", [1, 5])
+async def test_what_was_read_ahead_goes_to_the_next_member_in_order(
+    redis_client: Redis, ack_every: int
+) -> None:
+    texts = [str(n) for n in range(25)]
+    await say(redis_client, "lobby", *texts)
+    stream, settings = ConversationStream(redis_client, "lobby"), replace(QUICK, batch=5, ack_every=ack_every)
+    first, second = stream.consumer("g", "one", settings=settings), Seen()
+    handled: list[str] = []
+
+    async def handle(recorded: Recorded) -> None:
+        handled.append(text_of(recorded))
+        if handled[-1] == "3":  # the last of the first batch: ROOM_OPENED was in it
+            assert await given_out(redis_client, "lobby", over=5)
+        if handled[-1] == "6":
+            first.stop()
+
+    await first.run(handle)
+    assert handled == ["ROOM_OPENED", *texts[:7]]
+    other = stream.consumer("g", "two", settings=settings)
+    async with running((other, second)):
+        await second.wait(18)
+    assert second.texts == texts[7:]
+    assert (other.figures.lost, other.figures.forks, await pending(redis_client, "lobby")) == (0, 0, 0)
 
 
 async def test_a_member_with_nothing_pending_leaves_no_trace_in_the_group(redis_client: Redis) -> None:

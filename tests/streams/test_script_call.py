@@ -44,44 +44,35 @@ async def cut_off(other: Redis) -> None:
 
 
 async def test_any_client_gives_the_same_reply(redis_client: Redis) -> None:
-    call = ScriptCall(redis_client, ECHO, ["key:é"], arguments=2)
+    call = ScriptCall(redis_client, ECHO, ["key:é"])
     for _ in range(3):
         assert await call("", '{"says": "naïve\r\n$5"}') == ["key:é", "", '{"says": "naïve\r\n$5"}']
 
 
-async def test_calls_together_get_their_replies_in_order_also_where_the_script_was_forgotten(
+async def test_keys_of_one_call_come_after_those_of_all_also_where_the_script_was_forgotten(
     redis_client: Redis,
 ) -> None:
-    call = ScriptCall(redis_client, "return {KEYS[2], ARGV[1]}", ["{k}"], more_keys=1, arguments=1)
-    calls = [(f"{{k}}{number}", f"é{number}") for number in range(3)]
-    assert await call.together(calls) == [list(each) for each in calls]
+    call = ScriptCall(redis_client, "return {KEYS[1], KEYS[#KEYS], ARGV[1] or ''}", ["{k}"])
+    assert await call() == ["{k}", "{k}", ""]
+    assert await call("a", more_keys=["{k}1", "{k}é"]) == ["{k}", "{k}é", "a"]
     await redis_client.script_flush()
-    assert await call.together(calls) == [list(each) for each in calls]
-    assert await call.together(calls[:1]) == [list(calls[0])]
-
-
-async def test_one_refusal_among_calls_together_is_raised(real_redis: Redis) -> None:
-    call = ScriptCall(real_redis, "return redis.call('INCR', KEYS[1])", [], more_keys=1, arguments=0)
-    await real_redis.set("word", "no number")
-    with pytest.raises(ResponseError, match="not an integer"):
-        await call.together([("one",), ("word",), ("two",)])
-    assert await call.together([("one",), ("two",)]) == [2, 2]
+    assert await call("é", more_keys=["{k}1"]) == ["{k}", "{k}1", "é"]
 
 
 async def test_bytes_that_are_no_text_come_back_as_they_were(real_redis: Redis) -> None:
-    call = ScriptCall(real_redis, ECHO, ["key"], arguments=2)
+    call = ScriptCall(real_redis, ECHO, ["key"])
     assert await call("\udcff", "x") == ["key", "\udcff", "x"]
 
 
 async def test_a_script_that_the_server_forgot_is_loaded_again(real_redis: Redis) -> None:
-    call = ScriptCall(real_redis, ECHO, ["key"], arguments=2)
+    call = ScriptCall(real_redis, ECHO, ["key"])
     await call("1", "2")
     await real_redis.script_flush()
     assert await call("3", "4") == ["key", "3", "4"]
 
 
 async def test_an_error_of_the_server_leaves_the_connection_usable(real_redis: Redis) -> None:
-    broken = ScriptCall(real_redis, "return redis.call('HGET', KEYS[1], ARGV[1])", ["key"], arguments=1)
+    broken = ScriptCall(real_redis, "return redis.call('HGET', KEYS[1], ARGV[1])", ["key"])
     await real_redis.set("key", "no hash")
     for _ in range(2):
         with pytest.raises(ResponseError, match="WRONGTYPE"):
@@ -93,7 +84,7 @@ async def test_an_error_of_the_server_leaves_the_connection_usable(real_redis: R
 async def test_more_calls_at_once_than_connections_each_get_their_own_reply(
     real_redis: Redis, other: Redis
 ) -> None:
-    call = ScriptCall(real_redis, ECHO, ["key"], arguments=2)
+    call = ScriptCall(real_redis, ECHO, ["key"])
     numbers = [str(n) for n in range(20 * MOST_KEPT)]
     replies = await asyncio.gather(*(call(number, "x") for number in numbers))
     assert [reply[1] for reply in replies] == numbers
@@ -101,7 +92,7 @@ async def test_more_calls_at_once_than_connections_each_get_their_own_reply(
 
 
 async def test_a_connection_closed_between_calls_is_made_again(real_redis: Redis, other: Redis) -> None:
-    call = ScriptCall(real_redis, ECHO, ["key"], arguments=2)
+    call = ScriptCall(real_redis, ECHO, ["key"])
     await call("1", "2")
     await cut_off(other)
     await asyncio.sleep(0.01)
@@ -110,7 +101,7 @@ async def test_a_connection_closed_between_calls_is_made_again(real_redis: Redis
 
 async def test_a_server_that_was_started_anew_unnoticed_gets_the_call(server: RestartableRedis) -> None:
     redis = client_of(server.url)
-    call = ScriptCall(redis, ECHO, ["key"], arguments=2)
+    call = ScriptCall(redis, ECHO, ["key"])
     await call("1", "2")
     for number in "34":
         server.kill()
@@ -125,7 +116,7 @@ async def test_a_server_that_was_started_anew_unnoticed_gets_the_call(server: Re
 async def test_a_connection_lost_amid_a_call_is_an_error_and_the_next_call_works(
     real_redis: Redis, other: Redis
 ) -> None:
-    waits = ScriptCall(real_redis, ECHO, ["key"], arguments=2)
+    waits = ScriptCall(real_redis, ECHO, ["key"])
     await waits("1", "2")
     await other.client_pause(60, all=True)
     async with asyncio.TaskGroup() as tasks:
@@ -138,7 +129,7 @@ async def test_a_connection_lost_amid_a_call_is_an_error_and_the_next_call_works
 
 async def test_a_client_that_repeats_by_itself_repeats(real_redis_url: str, other: Redis) -> None:
     redis = client_of(real_redis_url, retry=Retry(NoBackoff(), 2))
-    call = ScriptCall(redis, ECHO, ["key"], arguments=2)
+    call = ScriptCall(redis, ECHO, ["key"])
     await call("1", "2")
     await other.client_pause(60, all=True)
     async with asyncio.TaskGroup() as tasks:
@@ -150,8 +141,8 @@ async def test_a_client_that_repeats_by_itself_repeats(real_redis_url: str, othe
 
 
 async def test_a_cancelled_call_leaves_no_reply_to_the_next(real_redis: Redis) -> None:
-    busy = ScriptCall(real_redis, BUSY, ["key"], arguments=2)
-    call = ScriptCall(real_redis, ECHO, ["key"], arguments=2)
+    busy = ScriptCall(real_redis, BUSY, ["key"])
+    call = ScriptCall(real_redis, ECHO, ["key"])
     await busy("warm", "up")
     for n in range(MOST_KEPT + 2):
         with pytest.raises(TimeoutError):
