@@ -187,10 +187,11 @@ WITH read AS (
 ), measured AS (
   SELECT sort, who, whom, flag, {whole_ms_sql("lasted_ms")} AS ms,
     {whole_ms_sql("sounded_ms")} AS generated_ms,
-    {_words(dialect, "said")} AS words, {_words(dialect, "heard")} AS words_heard
+    {_words(dialect, "said")} AS words,
+    CASE WHEN heard = said THEN NULL ELSE {_words(dialect, "heard")} END AS words_of_less
   FROM told
 ), timed AS (
-  SELECT *,
+  SELECT *, coalesce(words_of_less, words) AS words_heard,
     CASE WHEN sort IN ({_ENDS}) OR (flag AND sort IN ('FLOOR_GRANTED', 'FLOOR_TAKEN', 'INTERRUPTION'))
          THEN ms END AS timed_ms
   FROM measured
