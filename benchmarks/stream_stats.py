@@ -1,9 +1,9 @@
 """What `swarm stats` takes over a DuckDB archive, and what its figures cost on a live stream.
 
-What is timed is the whole command, from its start to its end, in a process of its own, its modules compiled as
-an installer leaves them; its memory is the most that the kernel saw resident. The live figure is the fold alone,
-on a recorded run of the demo; beside it stands the decoding of the same entries, which every reader of a stream
-pays.
+What is timed is the whole command, from its start to its end, in a process of its own, its modules compiled
+as an installer leaves them; its memory is the most that the kernel saw resident. The live figure is the fold
+alone, on a recorded run of the demo; beside it stands the decoding of the same entries, which every reader of
+a stream pays.
 """
 
 from __future__ import annotations
