@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import tempfile
 import time
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
     from tests.proofs.proof import Progress, Size
 
 PRODUCERS = 2
-LIVES_S = (0.05, 0.6)
-"""How long an archiver lives before it is killed."""
-BATCH = 2_000
+LIVES_S = (0.0, 0.6)
+"""How long an archiver goes on after its first transaction, or one of its neighbour, before it is killed."""
+WRITES_WITHIN_S = 60.0
+WRITING = ArchiverSettings(batch=500, linger_s=0.0)
+"""Transactions one after the other, so that a kill mostly hits one."""
 CONNECT_S = 5.0
 
 
@@ -55,7 +58,7 @@ class Storm:
     producer_kills: int
     """Spread evenly over what is written."""
     archiver_kills: int
-    """One after the other while events flow and after, until there were so many."""
+    """One after the other while events flow, each after it has written."""
     restarts: int
     """Of Redis, spread like the producers' kills."""
     broken: int
@@ -90,13 +93,15 @@ async def archive_in_postgres(size: Size, say: Progress) -> Proof:
         server.remove()
 
 
-def keep(url: str, where: str) -> None:
-    """Archive every room until killed. Entry point of a process."""
+def keep(url: str, where: str, told: str) -> None:
+    """Archive every room until killed; a byte into the pipe `told` for each transaction."""
+    pipe = os.open(told, os.O_WRONLY)
 
     async def kept() -> None:
         redis = redis_client(url)
         async with open_archive(where) as archive:
-            await Archiver(redis, archive, settings=ArchiverSettings(batch=BATCH)).run()
+            archiver = Archiver(redis, archive, settings=WRITING, on_written=lambda _: os.write(pipe, b"."))
+            await archiver.run()
 
     asyncio.run(kept())
 
@@ -150,9 +155,16 @@ class _Run:
         self._producers: list[Worker] = []
         self._broken: Counter[tuple[str, str]] = Counter()
         self._kills = Counter[str]()
+        self._told = directory / "told"
+        self._wrote = asyncio.Event()
+        self._killed = asyncio.Event()
+        """All archivers that shall be."""
 
     async def run(self) -> None:
         started_s = time.monotonic()
+        os.mkfifo(self._told)
+        pipe = os.open(self._told, os.O_RDWR | os.O_NONBLOCK)
+        asyncio.get_running_loop().add_reader(pipe, self._hear, pipe)
         archivers = [self._archiver() for _ in range(self._storm.archivers)]
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -167,14 +179,20 @@ class _Run:
                 archived_s = time.monotonic() - started_s
                 await self._check(archive)
         finally:
+            asyncio.get_running_loop().remove_reader(pipe)
+            os.close(pipe)
             await self._redis.aclose()
         for what, kills in self._kills.items():
             self._proof.figure(f"{what} kills", kills)
         self._proof.figure("written and killed after", flowed_s, "s")
         self._proof.figure("archived after", archived_s, "s")
 
+    def _hear(self, pipe: int) -> None:
+        os.read(pipe, 65536)
+        self._wrote.set()
+
     def _archiver(self) -> Worker:
-        return self._workers.start(keep, self._server.url, self._where)
+        return self._workers.start(keep, self._server.url, self._where, str(self._told))
 
     def _producer(self) -> Worker:
         return self._workers.start(produce, self._server.url, self._rooms, str(self._directory), 0.0)
@@ -187,19 +205,24 @@ class _Run:
 
     async def _kill_archivers(self, archivers: list[Worker]) -> None:
         for _ in range(self._storm.archiver_kills):
+            self._wrote.clear()
+            async with asyncio.timeout(WRITES_WITHIN_S):
+                await self._wrote.wait()
             await asyncio.sleep(self._chance.uniform(*LIVES_S))
             at = self._chance.randrange(len(archivers))
             self._proof.expect(archivers[at].alive, "an archiver died by itself")
             archivers[at].kill()
             archivers[at] = self._archiver()
             self._kills["archiver"] += 1
+        self._killed.set()
 
     async def _write(self) -> None:
         storm, kills, restarts, broken = self._storm, 0, 0, 0
         self._producers = [self._producer() for _ in range(PRODUCERS)]
-        while (written := await self._written()) < storm.events:
+        while (written := await self._written()) < storm.events or not self._killed.is_set():
             await asyncio.sleep(0.02)
-            if written * (storm.producer_kills + 1) >= (kills + 1) * storm.events:
+            due = kills < storm.producer_kills
+            if due and written * (storm.producer_kills + 1) >= (kills + 1) * storm.events:
                 kills += 1
                 self._producers.pop(self._chance.randrange(PRODUCERS)).kill()
                 self._producers.append(self._producer())
