@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from swarm.archive import sql
+from swarm.archive import open_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,14 +107,14 @@ def make(path: Path, events: int) -> None:
     """Write an archive of `events` events to `path`, which does not exist yet.
 
     Raises:
-        duckdb.Error: the file cannot be written.
+        ArchiveError: the file cannot be made.
+        duckdb.Error: it cannot be written.
     """
     import duckdb
 
+    asyncio.run(_empty(path))
     with duckdb.connect(str(path), config={"memory_limit": "1GB"}) as connection:
         connection.execute("SET enable_progress_bar = false")
-        for migration in sql.migrations("duckdb"):
-            connection.execute(migration.statements)
         for first in range(0, events, _BATCH):
             made = _MADE.format(
                 room=EVENTS_A_ROOM,
@@ -123,3 +124,11 @@ def make(path: Path, events: int) -> None:
                 sentence=_SAID,
             )
             connection.execute(made)
+        connection.execute(
+            "INSERT INTO positions SELECT room, arg_max(entry_id, seq) FROM events GROUP BY room"
+        )
+
+
+async def _empty(path: Path) -> None:
+    async with open_archive(path):
+        pass

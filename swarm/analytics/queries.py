@@ -187,10 +187,11 @@ WITH read AS (
 ), measured AS (
   SELECT sort, who, whom, flag, {whole_ms_sql("lasted_ms")} AS ms,
     {whole_ms_sql("sounded_ms")} AS generated_ms,
-    {_words(dialect, "said")} AS words, {_words(dialect, "heard")} AS words_heard
+    {_words(dialect, "said")} AS words,
+    CASE WHEN heard = said THEN NULL ELSE {_words(dialect, "heard")} END AS words_of_less
   FROM told
 ), timed AS (
-  SELECT *,
+  SELECT *, coalesce(words_of_less, words) AS words_heard,
     CASE WHEN sort IN ({_ENDS}) OR (flag AND sort IN ('FLOOR_GRANTED', 'FLOOR_TAKEN', 'INTERRUPTION'))
          THEN ms END AS timed_ms
   FROM measured
@@ -230,31 +231,28 @@ CREATE TEMP TABLE speeches AS
 WITH read AS (
   {read}
 ), marks AS (
-  SELECT place, seq, at_ms, participant AS who,
-    CASE WHEN sort IN ('SPEECH_STARTED', 'SPEECH_ENDED') THEN {dialect.hashed("speech_id")}
-         ELSE {dialect.hashed("token")} END AS "key",
-    sort IN ('SPEECH_STARTED', 'FLOOR_TAKEN') AS begins,
-    sort = 'SPEECH_STARTED' AS is_person,
+  SELECT place, seq, at_ms, occurred_ms, sort, participant AS who,
+    CASE WHEN sort IN ('SPEECH_STARTED', 'SPEECH_ENDED') THEN {dialect.hashed("place", "speech_id")}
+         ELSE {dialect.hashed("token", "place")} END AS "key",
     CASE sort
-      WHEN 'FLOOR_EXPIRED' THEN CAST(least(greatest(due_ms, -{longest_ms}), {longest_ms}) AS BIGINT)
-      WHEN 'SPEECH_ENDED' THEN NULL
-      ELSE occurred_ms END AS ms,
-    CASE sort WHEN 'SPEECH_ENDED' THEN {whole_ms_sql("duration_ms")} END AS lasted_ms
+      WHEN 'SPEECH_ENDED' THEN {whole_ms_sql("duration_ms")}
+      WHEN 'FLOOR_EXPIRED'
+        THEN CAST(coalesce(least(greatest(due_ms, -{longest_ms}), {longest_ms}), -{longest_ms}) AS BIGINT)
+      WHEN 'SPEECH_STARTED' THEN NULL
+      WHEN 'FLOOR_TAKEN' THEN NULL
+      ELSE occurred_ms END AS end_ms
   FROM read WHERE sort <> 'FLOOR_TAKEN' OR coalesce(participant_kind, 'agent') = 'agent'
 ), paired AS (
-  SELECT place, begins, at_ms, ms, lasted_ms,
-    lag(seq) OVER marked AS onset_seq,
-    lag(who) OVER marked AS who,
-    lag(is_person) OVER marked AS is_person,
-    lag(ms) OVER marked AS from_ms,
-    lag(at_ms) OVER marked AS from_at_ms,
-    lag(begins) OVER marked AS begun
-  FROM marks WINDOW marked AS (PARTITION BY place, "key" ORDER BY seq)
+  SELECT place, seq, at_ms, who, sort, occurred_ms AS from_ms,
+    lead(end_ms) OVER marked AS end_ms, lead(at_ms) OVER marked AS ended_at_ms
+  FROM marks WINDOW marked AS (PARTITION BY "key" ORDER BY seq)
 )
-SELECT place, row_number() OVER (PARTITION BY place ORDER BY onset_seq) AS n, who, is_person, from_ms,
-  CASE WHEN ms IS NULL THEN from_ms + lasted_ms ELSE greatest(from_ms, ms) END AS to_ms
+SELECT place, row_number() OVER (PARTITION BY place ORDER BY seq) AS n, who,
+  sort = 'SPEECH_STARTED' AS is_person, from_ms,
+  CASE sort WHEN 'SPEECH_STARTED' THEN from_ms + end_ms ELSE greatest(from_ms, end_ms) END AS to_ms
 FROM paired
-WHERE NOT begins AND begun AND at_ms - from_at_ms <= {LONGEST_SPEECH_MS}
+WHERE sort IN ('SPEECH_STARTED', 'FLOOR_TAKEN') AND end_ms IS NOT NULL
+  AND ended_at_ms - at_ms <= {LONGEST_SPEECH_MS}
 """
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from streams.conversation_stream import ConversationStream
-from swarm.analytics import figures, picture, shown
+from swarm.analytics import figures, shown
 from swarm.analytics.live import LiveTally
 from swarm.errors import SettingError
 from swarm.floor_cli.calls import see_to_room
@@ -117,6 +117,8 @@ async def _watch(redis: Redis, room: str, options: StatsOptions, out: TextIO) ->
 async def _finish(tally: Tally, options: StatsOptions, out: TextIO, **about: Any) -> None:
     document = figures.document(tally, room=options.room, **about)
     if options.plot is not None:
+        from swarm.analytics import picture  # loads numpy
+
         title = f"{options.room or 'all rooms'}: {tally.events} events in {tally.sessions} session(s)"
         try:
             await asyncio.to_thread(picture.draw, tally, title, options.plot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 30
 """Participants shown; the document has all of them."""
 MOST_NAMES = 12
-"""Names in a matrix."""
+"""Names in a matrix, the most frequent ones."""
 _DURATIONS = {
     "gap": "gap between speakers",
     "overlap": "overlap at a change",
@@ -90,12 +91,21 @@ def _durations(durations: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _matrix(title: str, pairs: list[dict[str, Any]]) -> Table:
-    rows = sorted({pair["by"] for pair in pairs})[:MOST_NAMES]
-    columns = sorted({pair["whom"] for pair in pairs})[:MOST_NAMES]
-    counts = {(pair["by"], pair["whom"]): pair["count"] for pair in pairs}
-    table = _table(title, *(safe(whom) for whom in columns))
-    for by in rows:
-        table.add_row(safe(by), *(str(counts.get((by, whom), "")) for whom in columns))
+    """Return who did it to whom, those first who did it most, or to whom it was done most."""
+    counts: Counter[tuple[str, str]] = Counter()
+    did: Counter[str] = Counter()
+    suffered: Counter[str] = Counter()
+    for pair in pairs:
+        counts[pair["by"], pair["whom"]] = pair["count"]
+        did[pair["by"]] += pair["count"]
+        suffered[pair["whom"]] += pair["count"]
+    columns = [whom for whom, _ in suffered.most_common(MOST_NAMES)]
+    others = len(suffered) - len(columns)
+    table = _table(title, *(safe(whom) for whom in columns), *([f"and {others} more"] if others else ()))
+    for by, _ in did.most_common(MOST_NAMES):
+        table.add_row(safe(by), *(str(counts[by, whom] or "") for whom in columns))
+    if len(did) > MOST_NAMES:
+        table.add_row(f"and {len(did) - MOST_NAMES} more")
     return table
 
 

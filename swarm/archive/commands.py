@@ -85,6 +85,8 @@ def export(
         _read("--from", from_time, time_ms),
         2**62 if to_time is None else _read("--to", to_time, time_ms),
     )
+    if selection.before_ms <= selection.from_ms:
+        raise SettingError("--to", "is not after --from", "Give a later time")
     order = ExportOrder(where, selection, out, file_format, part_events)
     document = ctx.obj.run(run_export(order, quiet=as_json))
     text = f"{document['events']} events in {document['parts']} files in {out}"

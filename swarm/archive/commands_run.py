@@ -78,14 +78,18 @@ async def run_export(order: ExportOrder, *, quiet: bool) -> dict[str, Any]:
     """Export, with a bar of progress on a terminal.
 
     Raises:
-        SettingError: there is no such archive.
+        SettingError: there is no such archive, or it has nothing of a room.
         ExportError: the folder holds something else, or cannot be written.
         ArchiveError: as the archive does.
     """
     columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True, quiet=quiet)
     async with open_archive(order.where, setting="--archive", must_exist=True) as archive:
-        with Progress(*columns, console=console, transient=True) as shown:
+        known = await archive.positions()
+        for room in order.selection.rooms:
+            if room not in known:
+                raise SettingError("--room", f"the archive has nothing of {room!r}", "Name another")
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
             bar = shown.add_task("events", total=None)
 
             def show(progress: ExportProgress) -> None:

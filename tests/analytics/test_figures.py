@@ -109,6 +109,20 @@ def test_tables_do_not_let_names_steer_the_terminal(tally: Tally) -> None:
     assert "\x1b[2J" not in capture.get()
 
 
+def test_a_matrix_of_many_shows_the_busiest_and_says_how_many_it_leaves_out() -> None:
+    tally = Tally()
+    for number in range(shown.MOST_NAMES + 3):
+        for _ in range(number + 1):
+            tally.pair("interruption", f"person-{number}", f"agent-{number}")
+    console = Console(width=400)
+    with console.capture() as capture:
+        console.print(shown.tables(figures.document(tally, room="demo")))
+    matrix = capture.get().partition("interruptions:")[2]
+    assert matrix.count("and 3 more") == 2
+    assert "person-14" in matrix
+    assert "person-2 " not in matrix
+
+
 def test_durations_are_said_as_people_say_them() -> None:
     found = [shown.seconds(ms) for ms in (0, 59_900, 61_000, 3_600_000, 5_400_000)]
     assert found == ["0.0 s", "59.9 s", "1:01 min", "1:00 h", "1:30 h"]

@@ -70,6 +70,19 @@ async def test_archive_export_and_forget_work_together(
     assert again.stdout == "erased 0 entries in 0 rooms, and the words of 0 rows\n"
 
 
+async def test_a_room_that_the_archive_does_not_have_is_told_and_not_exported_as_empty(
+    real_redis: Redis, real_redis_url: str, where: str, tmp_path: Path
+) -> None:
+    env = {"REDIS_URL": real_redis_url, "SWARM_ARCHIVE": where}
+    await fill(real_redis, 1)
+    await ended("archive", "--no-follow", env=env)
+    done = await ended("export", "--out", str(tmp_path / "out"), "--room", "loby", env=env)
+    assert done.stderr == "error --room: the archive has nothing of 'loby'. Name another\n"
+    assert (done.exit_code, done.stdout, (tmp_path / "out").exists()) == (2, "", False)
+    whole = await ended("export", "--out", str(tmp_path / "out"), env=env)
+    assert (whole.exit_code, whole.stderr) == (0, "")
+
+
 async def test_the_archiver_runs_until_it_is_stopped_and_others_use_the_file_meanwhile(
     real_redis: Redis, real_redis_url: str, tmp_path: Path
 ) -> None:
@@ -138,6 +151,10 @@ async def test_a_room_is_told_what_to_keep(real_redis: Redis, real_redis_url: st
             "error --archive: there is no file '/none.duckdb'.",
         ),
         (("export", "--out", "x", "--from", "soon"), "error --from: 'soon' is not understood. Write it like"),
+        (
+            ("export", "--out", "x", "--from", "2026-01-02", "--to", "2026-01-01"),
+            "error --to: is not after --from.",
+        ),
         (("retention",), "error --max-age: no limit is given. Give --max-age, --max-entries or --max-bytes"),
         (
             ("retention", "--max-age", "7"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _CONTEXT = get_context("forkserver")
-PRELOADED = ["tests.proofs.contender", "tests.proofs.flow", "tests.proofs.listener"]
+PRELOADED = ["tests.proofs.archiving", "tests.proofs.contender", "tests.proofs.flow", "tests.proofs.listener"]
 
 
 class Worker:

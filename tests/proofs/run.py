@@ -22,6 +22,7 @@ from swarm.embedded_redis import EmbeddedRedis
 from swarm.errors import SettingError
 from tests.proofs import document
 from tests.proofs.agreement import agreement, agreement_on_the_fake
+from tests.proofs.archiving import archive_in_duckdb, archive_in_postgres
 from tests.proofs.away import away
 from tests.proofs.cancellation import cancellation
 from tests.proofs.clock_steps import client_clock, server_clock
@@ -47,6 +48,8 @@ PROOFS: dict[str, Callable[[str, Size, Progress], Awaitable[Proof]]] = {
     "people": people,
     "redis-away": lambda _, size, say: away(size, say),
     "delivery": lambda _, size, say: delivery(size, say),
+    "archive": lambda _, size, say: archive_in_duckdb(size, say),
+    "archive-postgres": lambda _, size, say: archive_in_postgres(size, say),
     "client-clock": client_clock,
     "server-clock": lambda _, size, say: server_clock(size, say),
     "agreement": agreement,
