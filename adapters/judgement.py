@@ -114,7 +114,7 @@ class Judgement:
         if self._judge is None:
             return Verdict(Decision.HOLD, "no judge", seen.words)
         try:
-            return self._judge.observe(seen)
+            return _checked(self._judge.observe(seen))
         except Exception:
             _log.exception("judge_failed")
             return Verdict(Decision.HOLD, "the judge failed", seen.words)
@@ -132,3 +132,11 @@ class Judgement:
         if self._case.stage is Stage.OPEN and self._due_s < self._case.wordless_by_s:
             self._due_s = self._case.wordless_by_s
             self._timer = self._loop.call_later(max(0.0, self._due_s - now_s), self._at_limit)
+
+
+def _checked(said: object) -> Verdict:
+    """What a judge has answered, if it is a verdict."""
+    if not isinstance(said, Verdict):
+        raise TypeError(f"a judge answers with a Verdict, not with {type(said).__name__}")
+    known = isinstance(said.decision, Decision)  # pyright: ignore[reportUnnecessaryIsInstance] -- from users
+    return said if known else replace(said, decision=Decision(said.decision))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from adapters.ports import AdapterListener, Judge, SpeechEnded, SpeechProgress, SpeechStarted, WordsHeard
     from adapters.voice import Voice
 
+_log = logging.getLogger(__name__)
 _SPEECHES_KEPT = 64
 """Ended speeches that can still be handed to the model."""
 
@@ -201,13 +203,20 @@ class Listening:
         speech.over_utterance = self._voice.current_utterance
         speech.judgement = Judgement(
             speech.so_far,
-            None if self._judge is None else self._judge(event),
+            self._judge_of(event),
             on_verdict=lambda verdict: self._on_verdict(speech, verdict),
             agent_words=self._agent_words,
             agent_thinking=lambda: self._voice.is_preparing,
             clock=self._clock,
             limits=self._settings.limits,
         )
+
+    def _judge_of(self, event: SpeechStarted) -> Judge | None:
+        try:
+            return None if self._judge is None else self._judge(event)
+        except Exception:  # a judge of the user's own must not end the audio's callback
+            _log.exception("judge_not_made")
+            return None
 
     def _on_verdict(self, speech: _Speech, verdict: Verdict) -> None:
         event = speech.so_far.started

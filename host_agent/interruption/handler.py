@@ -11,13 +11,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from host_agent.interruption.config import load_config
-from host_agent.interruption.judging import reader_of
-from host_agent.interruption.settings import LANGUAGES
+from host_agent.interruption.judging import readers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from host_agent.interruption.lexicon import Reading, WordReader
+    from host_agent.interruption.lexicon import Reading
     from host_agent.interruption.settings import InterruptionHandlerConfig
 
 __all__ = ("HandlerAction", "HandlerDecision", "InterruptionHandler")
@@ -73,7 +72,8 @@ class InterruptionHandler:
             ignored = self.config.ignore_words if backchanneling_words is None else backchanneling_words
             commands = self.config.command_words if interruption_words is None else interruption_words
             self.config = replace(self.config, ignore_words=tuple(ignored), command_words=tuple(commands))
-        self._readers: dict[str, WordReader] = {self.config.language: reader_of(self.config)}
+        self._readers = readers_of(self.config)
+        self._lexicon = self.config.lexicon()
         self._speaking = False
         self._over_agent = False
         self._asked = False
@@ -150,12 +150,9 @@ class InterruptionHandler:
 
     def _read(self, transcript: str, language: str) -> Reading:
         """What the words are, by the lists of their language; lists of one's own are for all languages."""
-        spoken = language.lower().partition("-")[0]
-        if spoken not in LANGUAGES:
-            spoken = self.config.language
-        if spoken not in self._readers:
-            self._readers[spoken] = reader_of(replace(self.config, language=spoken))
-        return self._readers[spoken].read(transcript)
+        if self._readers is None:
+            return self._lexicon.read(transcript)
+        return self._readers.reader(self._readers.language(language, transcript)).read(transcript)
 
     def _analyze(
         self, transcript: str, is_final: bool, confidence: float | None, language: str

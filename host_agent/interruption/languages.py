@@ -152,6 +152,10 @@ class Readers:
         spoken = tag.lower().replace("_", "-").partition("-")[0]
         return spoken if spoken == "en" or spoken in self._lists else language_of(words, self.usual)
 
+    def read(self, text: str) -> Reading:
+        """Return what the words of a text without a tag are; never raises."""
+        return self.reader(self.language("", text)).read(text)
+
     def reader(self, language: str) -> WordReader:
         """Return what reads `language`, one that `language()` has named."""
         if language not in self._readers:

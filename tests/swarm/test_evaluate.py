@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from host_agent.interruption import judging
 from streams.vocabulary import Decision, Observation, Verdict
-from swarm import evaluate_judges
 from swarm.commands import app
 from swarm.errors import SettingError
 from swarm.evaluate import EvaluationError, judged, row_of, scores
@@ -244,17 +244,15 @@ def broken() -> object:
 @pytest.fixture
 def packages(monkeypatch: pytest.MonkeyPatch) -> None:
     brought = [
-        EntryPoint("own", f"{__name__}:OwnJudge", evaluate_judges.GROUP),
-        EntryPoint("failing", f"{__name__}:FailingJudge", evaluate_judges.GROUP),
-        EntryPoint("vague", f"{__name__}:VagueJudge", evaluate_judges.GROUP),
-        EntryPoint("talkative", f"{__name__}:TalkativeJudge", evaluate_judges.GROUP),
-        EntryPoint("broken", f"{__name__}:broken", evaluate_judges.GROUP),
-        EntryPoint("nothing", "builtins:dict", evaluate_judges.GROUP),
-        EntryPoint("gone", "no_such_module:Judge", evaluate_judges.GROUP),
+        EntryPoint("own", f"{__name__}:OwnJudge", judging.GROUP),
+        EntryPoint("failing", f"{__name__}:FailingJudge", judging.GROUP),
+        EntryPoint("vague", f"{__name__}:VagueJudge", judging.GROUP),
+        EntryPoint("talkative", f"{__name__}:TalkativeJudge", judging.GROUP),
+        EntryPoint("broken", f"{__name__}:broken", judging.GROUP),
+        EntryPoint("nothing", "builtins:dict", judging.GROUP),
+        EntryPoint("gone", "no_such_module:Judge", judging.GROUP),
     ]
-    monkeypatch.setattr(
-        evaluate_judges, "entry_points", lambda *, group: [e for e in brought if e.group == group]
-    )
+    monkeypatch.setattr(judging, "entry_points", lambda *, group: [e for e in brought if e.group == group])
 
 
 @pytest.mark.usefixtures("packages")
