@@ -2,7 +2,7 @@
 
     python examples/voice_agents/interruption_handler_agent.py dev
 
-It joins rooms of the LiveKit server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET; without them
+It joins rooms of the server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET; without them
 `dev` takes `livekit-server --dev` on this machine (ws://127.0.0.1:7880, devkey, secret). Without more it runs
 offline: pocketsphinx, rules and espeak-ng. STT_MODEL, LLM_MODEL and TTS_MODEL (such as deepgram/nova-3,
 openai/gpt-4o-mini, cartesia/sonic) choose models of LiveKit's inference service instead. Its words are set by
