@@ -52,6 +52,8 @@ def load_config(
 
 
 def _from_file(config_file: str | os.PathLike[str] | None) -> dict[str, Any]:
+    if not isinstance(config_file, str | os.PathLike | None):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+        raise InterruptionSettingError("config_file", f"{config_file!r} is no path")
     path = Path(DEFAULT_FILE if config_file is None else config_file)
     if config_file is None and not path.is_file():
         return {}

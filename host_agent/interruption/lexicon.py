@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from host_agent.errors import InterruptionSettingError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DEFAULT_IGNORE_WORDS: tuple[str, ...] = (
     "yeah", "yes", "yep", "yup", "ok", "okay", "hm", "hmm", "mhm", "mm-hmm", "uh-huh",
@@ -164,8 +162,8 @@ class Lexicon:
 
 
 def _phrases(key: str, entries: Iterable[str]) -> dict[Phrase, None]:
-    if isinstance(entries, str):
-        raise InterruptionSettingError(key, "is one text", cure="Give a list of words")
+    if isinstance(entries, str) or not isinstance(entries, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+        raise InterruptionSettingError(key, f"{entries!r} is no list", cure="Give a list of words")
     phrases: dict[Phrase, None] = {}
     for entry in entries:
         words = words_of(entry) if isinstance(entry, str) else ()  # pyright: ignore[reportUnnecessaryIsInstance] -- from files

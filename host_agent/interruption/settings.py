@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from typing import cast
 
 from host_agent.errors import InterruptionSettingError
 from host_agent.interruption.lexicon import DEFAULT_COMMAND_WORDS, DEFAULT_IGNORE_WORDS, Lexicon
@@ -115,9 +117,9 @@ class InterruptionHandlerConfig:
         """
         for key in ("ignore_words", "command_words"):
             words = getattr(self, key)
-            if isinstance(words, str) or not hasattr(words, "__iter__"):
+            if isinstance(words, str | bytes | Mapping) or not isinstance(words, Iterable):
                 raise InterruptionSettingError(key, f"{words!r} is not a list of words")
-            object.__setattr__(self, key, tuple(words))
+            object.__setattr__(self, key, tuple(cast("Iterable[str]", words)))
         for key in ("allow_interruptions", "log_all_decisions"):
             if not isinstance(getattr(self, key), bool):
                 raise InterruptionSettingError(key, f"{getattr(self, key)!r} is neither true nor false")
@@ -131,6 +133,8 @@ class InterruptionHandlerConfig:
                 raise InterruptionSettingError(key, f"{getattr(self, key)!r} is none of {', '.join(choices)}")
         if not isinstance(self.judging, str) or not self.judging:  # pyright: ignore[reportUnnecessaryIsInstance] -- from files
             raise InterruptionSettingError("judging", f"{self.judging!r} is no name of a judge")
+        if not isinstance(self.judge, JudgeSettings):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+            raise InterruptionSettingError("judge", f"{self.judge!r} is no JudgeSettings")
         self.lexicon()
 
     def lexicon(self) -> Lexicon:
