@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,3 +172,17 @@ def test_a_judge_that_nobody_brings_is_refused_with_the_known_ones(name: str) ->
 def test_the_name_of_a_judge_is_a_text(name: Any) -> None:
     with pytest.raises(InterruptionSettingError, match="judging"):
         InterruptionHandlerConfig(judging=name)
+
+
+def test_the_judge_of_the_guide_works() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "interruption" / "judges.md"
+    (code,) = re.findall(r"^```py\n(.*?)^```$", guide.read_text(), re.MULTILINE | re.DOTALL)
+    space: dict[str, Any] = {"__name__": "guide"}
+    exec(compile(code, str(guide), "exec"), space)
+    judge = space["Questions"]()
+    steps = (seen(300, words="yeah"), seen(600, words="yeah", ended=True), seen(900, words="what now"))
+    assert [judge.observe(step).decision for step in steps] == [
+        Decision.CONTINUE,
+        Decision.RESUME,
+        Decision.INTERRUPT,
+    ]
