@@ -172,3 +172,37 @@ async def test_a_silent_agent_answers_whatever_it_is_told(server: LiveKitServer,
             await at.until(ev.FloorReleased, since=since)
             await asyncio.sleep(0.3)
         assert len(at.model.requests) == 1 + len(ANSWERED)
+
+
+STATED = "We have counted all the boats in the harbour. That is the plan for today."
+ASKED = "We have counted all the boats in the harbour. Are you ready?"
+
+
+@pytest.mark.parametrize("mode", [BargeInMode.CONFIRM, BargeInMode.OVERLAP])
+async def test_what_begins_over_the_agents_last_words_and_asks_for_something_is_answered(
+    server: LiveKitServer, real_redis: Redis, mode: BargeInMode
+) -> None:
+    cases = (
+        (STATED, "Okay.", 900, False),
+        (ASKED, "Yeah.", 350, True),
+        (STATED, "Okay. What about tomorrow?", 500, True),
+    )
+    replies = [reply for said, _, _, answered in cases for reply in (said, ANSWER)[: 1 + answered]]
+    async with scene(server, real_redis, *replies, mode=mode) as at:
+        for said, words, before_end_ms, answered in cases:
+            since, requests = len(at.seen.all), len(at.model.requests)
+            made = EspeakVoice(rate_wpm=200).synthesise_blocking(said)
+            lasts_s = len(made.pcm) / 2 / made.sample_rate_hz
+            at.listener.clear()
+            await at.session.agents[AGENT].ask(Prompt("Tell."))
+            await at.until(ev.FloorTaken, since=since)
+            begun_s = await at.listener.wait_audible(AGENT, after_s=0.0, limit_s=5.0)
+            await asyncio.sleep(max(0.0, begun_s + lasts_s - before_end_ms / 1000 - time.monotonic()))
+            await at.says(words)
+            while len(at.since(ev.Utterance, since)) < 1 + answered:
+                await at.seen.next(lambda event: isinstance(event, ev.Utterance), 15.0)
+            while not any(each.final for each in at.since(ev.Transcript, since)):
+                await at.seen.next(lambda event: isinstance(event, ev.Transcript), 15.0)
+            await asyncio.sleep(0.6)
+            assert len(at.model.requests) - requests == 1 + answered, words
+            assert at.since(ev.Utterance, since)[-1].heard_text == (ANSWER if answered else said), words
