@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.livekit_room import LiveKitRoom
+from host_agent.interruption import MinWordsInterruptionStrategy
 from host_agent.offline.voice import EspeakVoice
 from host_agent.ports import Prompt
 from streams import events as ev
@@ -84,13 +85,13 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    server: LiveKitServer, redis: Redis, *replies: str, mode: BargeInMode = BargeInMode.CONFIRM
+    server: LiveKitServer, redis: Redis, *replies: str, mode: BargeInMode = BargeInMode.CONFIRM, **spec: Any
 ) -> AsyncGenerator[Scene]:
     ears, seen, model = ScriptedRecogniser(), Happenings(), ScriptModel(*replies)
     session = SwarmSession(
         redis,
         ROOM,
-        agents=[agent(AGENT, model, mode=mode)],
+        agents=[agent(AGENT, model, mode=mode, **spec)],
         connect=lambda name: LiveKitRoom(server.url, token=server.token(name, ROOM)),
         recogniser=ears,
         on_event=seen.feed,
@@ -206,3 +207,49 @@ async def test_what_begins_over_the_agents_last_words_and_asks_for_something_is_
             await asyncio.sleep(0.6)
             assert len(at.model.requests) - requests == 1 + answered, words
             assert at.since(ev.Utterance, since)[-1].heard_text == (ANSWER if answered else said), words
+
+
+async def test_an_interruption_goes_through_the_stages_of_the_running_host_and_empties_their_queues(
+    server: LiveKitServer, real_redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once asked for by a frame, once by a person's third word: the strategies came with the StartFrame."""
+    left: list[tuple[int, bool, bool]] = []
+
+    def look() -> None:
+        connection: Any = runtime.host._brain.stage.connection
+        stopped = bool(connection._turn.cancelling()) or connection._turn.done()
+        left.append((runtime.adapter._voice._queue.waiting_samples, stopped, connection._out.empty()))
+
+    def on_cut(cut: Any) -> None:
+        told(cut)
+        look()
+
+    replies = (COUNTING, COUNTING, "Fine.")
+    spec = {"interruption_strategies": lambda: [MinWordsInterruptionStrategy(3)]}
+    async with scene(server, real_redis, *replies, **spec) as at:
+        runtime = at.session.agents[AGENT]
+        stages, told = runtime.interruptions, runtime.on_cut
+        every = (stages.gate, stages.model, stages.voice, stages.playout)
+        assert all(stage.interruptions_allowed() for stage in every)
+        assert [[each.name for each in stage.interruption_strategies()] for stage in every] == [
+            ["MinWordsInterruptionStrategy"]
+        ] * 4
+
+        since = await begin(at)
+        assert runtime.adapter._voice._queue.waiting_samples > 0
+        stages.model.push_interruption_task_frame(by=PERSON, reason="a button")
+        asked_s = time.monotonic()
+        look()
+        cut = await at.until(ev.Interruption, since=since)
+        assert (cut.interruptor, cut.reason) == (PERSON, "a button")
+        await at.until(ev.FloorReleased | ev.FloorRevoked, since=since)
+        await asyncio.sleep(0.8)
+        assert at.audible_ms(asked_s + 0.3, asked_s + 0.8) == 0
+
+        monkeypatch.setattr(runtime, "on_cut", on_cut)
+        since = await begin(at)
+        told_s = await at.says("Yeah okay right.")
+        cut = await at.until(ev.Interruption, since=since)
+        assert (cut.interruptor, cut.reason) == (PERSON, "MinWordsInterruptionStrategy")
+        assert at.audible_ms(told_s + 0.3, min(told_s + 0.5, time.monotonic())) == 0
+        assert left == [(0, True, True)] * 2
