@@ -207,6 +207,8 @@ async def test_what_begins_over_the_agents_last_words_and_asks_for_something_is_
             await asyncio.sleep(0.6)
             assert len(at.model.requests) - requests == 1 + answered, words
             assert at.since(ev.Utterance, since)[-1].heard_text == (ANSWER if answered else said), words
+            if answered:
+                assert at.model.requests[-1][-1] == ("user", words.lower())
 
 
 async def test_an_interruption_goes_through_the_stages_of_the_running_host_and_empties_their_queues(
