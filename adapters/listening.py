@@ -49,7 +49,8 @@ class _Speech:
     so_far: SpeechSoFar
     judgement: Judgement | None = None
     over_utterance: str = ""
-    held_from_s: float | None = None
+    held_from_ms: float | None = None
+    """What the voice had held back before this speech held it."""
     held_ms: float = 0.0
 
 
@@ -197,7 +198,7 @@ class Listening:
         was_held = self._gate.state is GateState.HELD
         self._gate, effect = self._gate.started(event.speech_id)
         if effect is Effect.HOLD:
-            speech.held_from_s = now_s
+            speech.held_from_ms = self._voice.held_ms
             if not was_held:
                 self._held_since_s = now_s
         speech.over_utterance = self._voice.current_utterance
@@ -222,9 +223,9 @@ class Listening:
         event = speech.so_far.started
         now_s = self._clock()
         gate_s = self._held_since_s if self._gate.state is GateState.HELD else now_s
-        if speech.held_from_s is not None:
-            speech.held_ms += (now_s - speech.held_from_s) * 1000
-            speech.held_from_s = None
+        if speech.held_from_ms is not None:
+            speech.held_ms += self._voice.held_ms - speech.held_from_ms
+            speech.held_from_ms = None
         over = speech.so_far.ended is not None
         self._gate, _ = self._gate.judged(event.speech_id, verdict.decision, over=over)
         if verdict.decision is Decision.INTERRUPT:

@@ -26,6 +26,7 @@ from streams.hub import StreamHub
 from streams.outbox import Outbox
 from streams.vocabulary import BargeInMode, ParticipantKind
 from swarm.agent_runtime import AgentRuntime
+from swarm.allocation_turns import takes_floor
 from swarm.allocator import TurnAllocator
 from swarm.bidders import Bidders
 from swarm.bids import Bids
@@ -139,6 +140,7 @@ class SwarmSession:
             bidders=Bidders(bids, {spec.name: spec.scorer for spec in agents}, self.outbox),
             process=self.process,
             settings=allocation,
+            takes_floor=lambda text, agent_words: takes_floor(self._judge(), text, agent_words),
             clock=clock,
         )
         self._stack = AsyncExitStack()

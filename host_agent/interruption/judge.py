@@ -50,6 +50,13 @@ class WordListJudge:
         self._language = ""
         self._last: Verdict | None = None
 
+    @property
+    def patience_ms(self) -> float:
+        """So long after its onset, at the latest, speech that goes on is judged by the thresholds alone."""
+        settings = self._settings
+        longest_ms = max(settings.no_words_ms, settings.wordless_ms, settings.sustained_ms)
+        return longest_ms * settings.thinking_factor * settings.faint_factor
+
     def observe(self, observation: Observation) -> Verdict:
         """Return what is to be done now. The same observations give the same verdicts; never raises."""
         last = self._last
