@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from streams.vocabulary import Decision, Observation, Verdict
+from adapters.gate import GateState
+from streams.vocabulary import BargeInMode, Decision, Observation, Verdict
+from tests.adapters.scene import scene, speak
+from tests.adapters.virtual_time import VirtualLoop, run_virtual
 
 FILE = Path(__file__).parents[2] / "examples" / "llm_judge.py"
 SEEN = Observation(400.0, 400.0, 0.0, -25.0, words="oh digits")
@@ -115,3 +118,33 @@ async def test_the_adapter_waits_for_it_as_long_as_for_the_local_judge_and_the_m
     async with asyncio.TaskGroup() as tasks:
         judge = example.LlmJudge(None, tasks, Local(0.7))
         assert judge.patience_ms == example.LIMIT_MS
+
+
+class Patient(Local):
+    patience_ms = 1000.0
+
+
+@pytest.mark.parametrize(("takes_ms", "cut_off"), [(250, False), (5_000, True)])
+def test_in_a_room_the_agent_is_held_until_the_model_or_the_limit_says(
+    example: Any, takes_ms: int, cut_off: bool
+) -> None:
+    async def ask(words: str, context: str) -> str:
+        await asyncio.sleep(takes_ms / 1000)
+        return "ignore"
+
+    async def test(loop: VirtualLoop) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            made = example.LlmJudge(ask, tasks, Patient(0.7))
+            async with scene(loop, mode=BargeInMode.CONFIRM, judge=lambda _: made) as s:
+                speak(s.adapter, "u1", 3000)
+                await s.pass_ms(200)
+                s.ears.start("ann", onset_ms_ago=0)
+                await s.pass_ms(380)
+                s.ears.words("ann", "oh digits")
+                for _ in range(20):
+                    await s.pass_ms(20)
+                    s.ears.progress("ann", silence_ms=0)
+                assert bool(s.reports.of("cut")) is cut_off
+                assert (s.adapter.gate_state is GateState.OPEN) is not cut_off
+
+    run_virtual(test)
