@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from adapters.ports import PatientJudge
 from adapters.verdicts import Case, Limits, Stage, goes_on, weigh
 from streams.vocabulary import Decision, Observation, Verdict
 
@@ -78,7 +79,12 @@ class Judgement:
         self._clock = clock
         self._limits = limits
         now_s = clock()
-        self._case = Case(now_s + limits.decide_s, now_s + max(limits.decide_s, limits.wordless_s))
+        patience_ms = judge.patience_ms if isinstance(judge, PatientJudge) else 0.0
+        self._case = Case(
+            now_s + limits.decide_s,
+            now_s + max(limits.decide_s, limits.wordless_s),
+            patient_until_s=speech.started.onset_s + patience_ms / 1000,
+        )
         self._due_s = self._case.decide_by_s
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(limits.decide_s, self._at_limit)
@@ -100,8 +106,8 @@ class Judgement:
 
     def _weigh(self, now_s: float) -> None:
         seen = self._speech.seen(now_s, self._agent_words(), agent_thinking=self._agent_thinking())
-        before = self._case
-        self._case, verdict = weigh(before, self._ask(seen), seen, now_s, self._limits)
+        said, before = self._ask(seen), self._case
+        self._case, verdict = weigh(before, said, seen, now_s, self._limits)
         if self._case.stage is Stage.CLOSED:
             self._timer.cancel()
         elif self._case.resumed and not before.resumed:
@@ -114,9 +120,10 @@ class Judgement:
         if self._judge is None:
             return Verdict(Decision.HOLD, "no judge", seen.words)
         try:
-            return self._judge.observe(seen)
+            return _checked(self._judge.observe(seen))
         except Exception:
             _log.exception("judge_failed")
+            self._case = replace(self._case, patient_until_s=0.0)
             return Verdict(Decision.HOLD, "the judge failed", seen.words)
 
     def _at_limit(self) -> None:
@@ -129,6 +136,17 @@ class Judgement:
             return
         now_s = self._clock()
         self._weigh(max(now_s, self._due_s))
-        if self._case.stage is Stage.OPEN and self._due_s < self._case.wordless_by_s:
-            self._due_s = self._case.wordless_by_s
-            self._timer = self._loop.call_later(max(0.0, self._due_s - now_s), self._at_limit)
+        if self._case.stage is Stage.OPEN:
+            done_s = max(now_s, self._due_s)
+            limits_s = (self._case.wordless_by_s, self._case.patient_until_s)
+            for due_s in sorted(due_s for due_s in limits_s if due_s > done_s)[:1]:
+                self._due_s = due_s
+                self._timer = self._loop.call_later(due_s - now_s, self._at_limit)
+
+
+def _checked(said: object) -> Verdict:
+    """What a judge has answered, if it is a verdict."""
+    if not isinstance(said, Verdict):
+        raise TypeError(f"a judge answers with a Verdict, not with {type(said).__name__}")
+    known = isinstance(said.decision, Decision)  # pyright: ignore[reportUnnecessaryIsInstance] -- from users
+    return said if known else replace(said, decision=Decision(said.decision))

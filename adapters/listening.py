@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from adapters.ports import AdapterListener, Judge, SpeechEnded, SpeechProgress, SpeechStarted, WordsHeard
     from adapters.voice import Voice
 
+_log = logging.getLogger(__name__)
 _SPEECHES_KEPT = 64
 """Ended speeches that can still be handed to the model."""
 
@@ -47,7 +49,8 @@ class _Speech:
     so_far: SpeechSoFar
     judgement: Judgement | None = None
     over_utterance: str = ""
-    held_from_s: float | None = None
+    held_from_ms: float | None = None
+    """What the voice had held back before this speech held it."""
     held_ms: float = 0.0
 
 
@@ -195,13 +198,13 @@ class Listening:
         was_held = self._gate.state is GateState.HELD
         self._gate, effect = self._gate.started(event.speech_id)
         if effect is Effect.HOLD:
-            speech.held_from_s = now_s
+            speech.held_from_ms = self._voice.held_ms
             if not was_held:
                 self._held_since_s = now_s
         speech.over_utterance = self._voice.current_utterance
         speech.judgement = Judgement(
             speech.so_far,
-            None if self._judge is None else self._judge(event),
+            self._judge_of(event),
             on_verdict=lambda verdict: self._on_verdict(speech, verdict),
             agent_words=self._agent_words,
             agent_thinking=lambda: self._voice.is_preparing,
@@ -209,13 +212,20 @@ class Listening:
             limits=self._settings.limits,
         )
 
+    def _judge_of(self, event: SpeechStarted) -> Judge | None:
+        try:
+            return None if self._judge is None else self._judge(event)
+        except Exception:  # a judge of the user's own must not end the audio's callback
+            _log.exception("judge_not_made")
+            return None
+
     def _on_verdict(self, speech: _Speech, verdict: Verdict) -> None:
         event = speech.so_far.started
         now_s = self._clock()
         gate_s = self._held_since_s if self._gate.state is GateState.HELD else now_s
-        if speech.held_from_s is not None:
-            speech.held_ms += (now_s - speech.held_from_s) * 1000
-            speech.held_from_s = None
+        if speech.held_from_ms is not None:
+            speech.held_ms += self._voice.held_ms - speech.held_from_ms
+            speech.held_from_ms = None
         over = speech.so_far.ended is not None
         self._gate, _ = self._gate.judged(event.speech_id, verdict.decision, over=over)
         if verdict.decision is Decision.INTERRUPT:

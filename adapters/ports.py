@@ -7,7 +7,7 @@ Times are seconds of one monotonic clock (`time.monotonic` unless a clock is giv
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from streams.vocabulary import WordsHeard as WordsHeard  # noqa: TC001 - re-exported at run time
 
@@ -170,6 +170,16 @@ class Judge(Protocol):
     """Judges one stretch of speech; made anew for each. Pure: time comes in the observation."""
 
     def observe(self, observation: Observation) -> Verdict: ...
+
+
+@runtime_checkable
+class PatientJudge(Judge, Protocol):
+    """A judge with limits of its own for speech that goes on."""
+
+    @property
+    def patience_ms(self) -> float:
+        """Within so long after the onset it interrupts by itself what goes on; its Hold stands until then."""
+        ...
 
 
 class FloorView(Protocol):

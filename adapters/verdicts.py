@@ -9,7 +9,8 @@ Interrupt is final. A released speech may interrupt while it goes on, and for `r
 Resume. A Continue whose speech ends is a Resume. An undecided judge has `decide_s`: then speech that
 goes on is an interruption (safe), and speech that has stopped was a cough. As long as no word has come,
 though one still may, speech that goes on has `wordless_s`: a recogniser tells a word only after its end,
-so by `decide_s` nothing is known of every third acknowledgement.
+so by `decide_s` nothing is known of every third acknowledgement. A judge with thresholds of its own that
+reach further (`PatientJudge`) is not overruled before them.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Case:
     decide_by_s: float
     wordless_by_s: float
     """The same for speech that goes on without a word."""
+    patient_until_s: float = 0.0
+    """Before, speech that goes on interrupts only where the judge says so."""
     stage: Stage = Stage.OPEN
     resumed: bool = False
     """Released by a Resume, not by a Continue."""
@@ -101,7 +104,8 @@ def _undecided(
     case: Case, verdict: Verdict, seen: Observation, now_s: float, limits: Limits
 ) -> tuple[Case, Verdict | None]:
     may_be_told = not seen.words and not seen.final and not seen.recogniser_failed
-    if now_s >= (case.wordless_by_s if may_be_told else case.decide_by_s) and goes_on(seen):
+    limit_s = max(case.wordless_by_s if may_be_told else case.decide_by_s, case.patient_until_s)
+    if now_s >= limit_s and goes_on(seen):
         return replace(case, stage=Stage.CLOSED), replace(
             verdict, decision=Decision.INTERRUPT, reason="undecided while the speech goes on"
         )

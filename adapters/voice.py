@@ -52,6 +52,8 @@ class Voice:
         self._last_frame_s = 0.0
         self._spoke = False
         self._withheld = False
+        self.held_ms = 0.0
+        """Silence in place of what people's speech held back, so far."""
         self._fade_samples = self._faded = round(sample_rate_hz * fade_ms / 1000)
         self._queue = PlayoutQueue(sample_rate_hz, frame_ms=FRAME_MS, limit_s=limit_s)
         self._resamplers: dict[str, Resampler] = {}
@@ -194,6 +196,8 @@ class Voice:
         gate = self._gate_state()
         if gate is GateState.HELD:
             self._faded = 0
+            if right is FloorRight.PLAY and self._queue.waiting_samples:
+                self.held_ms += FRAME_MS
         utterance = self._queue.ready() if gate is GateState.OPEN else None
         if utterance is not None and right is FloorRight.MUTE:
             self._on_floor_lost()

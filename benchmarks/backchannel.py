@@ -2,7 +2,7 @@
 
 A person acknowledges what an agent is saying; a third participant records the agent. Counted is the silence
 in the 4.5 s from the person's first loud sample on, and whether anything of the speech was lost or came
-twice.
+twice: at the listener, and, of ours, where it was handed over to the track, sample by sample.
 What the person says lasts as long as backchannels do (0.3 s to 1 s), is said by espeak-ng, and is known to
 every contender's recogniser 150 ms after each word and, finally, 300 ms after the last.
 

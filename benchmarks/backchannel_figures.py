@@ -43,6 +43,7 @@ def figures(runs: Sequence[Sequence[Outcome]]) -> list[Figure]:
             "cut off of 100": 100 * sum(each.cut for each in mine) / len(mine) if mine else None,
             "words lost": float(sum(each.lost_words for each in mine)),
             "ms of sound too much": max((each.doubled_ms for each in mine), default=None),
+            "ms changed": max((e.changed_ms for e in mine if e.changed_ms is not None), default=None),
         }
         return Figure(
             figure,
@@ -84,8 +85,9 @@ def by_text(outcomes: Sequence[Outcome]) -> list[str]:
     present = [name for name in NAMES if any(each.contender == name for each in outcomes)]
     head = " | ".join(f'"{text.rstrip(".")}", {ms:.0f} ms' for text, ms in texts)
     rows = [
-        f"| silence in ms, median | {head} | cut off | words lost | most sound too much, ms |",
-        "|---" * (len(texts) + 4) + "|",
+        f"| silence in ms, median | {head} | cut off | words lost | most sound too much, ms "
+        "| most changed where handed over, ms |",
+        "|---" * (len(texts) + 5) + "|",
     ]
     for name in present:
         mine = [each for each in outcomes if each.contender == name]
@@ -93,7 +95,9 @@ def by_text(outcomes: Sequence[Outcome]) -> list[str]:
         cut = f"{sum(each.cut for each in mine)} of {len(mine)}"
         lost = sum(each.lost_words for each in mine)
         doubled = max(each.doubled_ms for each in mine)
-        rows.append(f"| {NAMES[name]} | {' | '.join(cells)} | {cut} | {lost} | {doubled:.0f} |")
+        changed = [each.changed_ms for each in mine if each.changed_ms is not None]
+        most = _text(max(changed, default=None))
+        rows.append(f"| {NAMES[name]} | {' | '.join(cells)} | {cut} | {lost} | {doubled:.0f} | {most} |")
     return rows
 
 

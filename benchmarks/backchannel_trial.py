@@ -66,6 +66,8 @@ class Taken:
     onset_s: float
     audible: tuple[Interval, ...]
     heard: Samples
+    changed_ms: float | None = None
+    """What the contender handed over other than it was to be said; None where it does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Outcome:
     doubled_ms: float
     later_ms: float
     lost_words: int
+    changed_ms: float | None = None
 
 
 @lru_cache(maxsize=1)
@@ -143,18 +146,19 @@ class BackchannelStage(Stage):
                 tasks.create_task(self._words(said, onset_s))
                 tasks.create_task(self.person.said())
         await asyncio.sleep(max(0.0, onset_s + WINDOW_S + 0.1 - time.monotonic()))
+        self.person.live = self.listener.recording = False
+        changed_ms = None
+        with contextlib.suppress(ContenderError):
+            changed_ms = (await self.contender.finish()).changed_ms
         track = self.listener.tracks[AGENT]
-        taken = Taken(
+        return Taken(
             self.name if aloud else CONTROL,
             said,
             onset_s,
             tuple(audible_intervals(track)),
             track.samples(audible_s - 0.2, onset_s + WINDOW_S),
+            changed_ms,
         )
-        self.person.live = self.listener.recording = False
-        with contextlib.suppress(ContenderError):
-            await self.contender.finish()
-        return taken
 
     async def _words(self, said: Backchannel, onset_s: float) -> None:
         for after_ms, text in said.words:
@@ -181,6 +185,7 @@ def outcome(taken: Taken) -> Outcome:
         doubled_ms=followed.doubled_ms if followed else 0.0,
         later_ms=followed.later_ms if followed else 0.0,
         lost_words=_words_in(followed),
+        changed_ms=taken.changed_ms,
     )
 
 

@@ -95,7 +95,9 @@ def figures_of(file: Path, seen_texts: frozenset[str]) -> list[Figure]:
     }
     if fired is not None:
         makes["pipecat min_words"] = lambda: ByText(lambda text: text in fired)
-    found = {name: _measured([judged(row, make) for row in rows], seen_texts) for name, make in makes.items()}
+    found = {
+        name: _measured(rows, [judged(row, make) for row in rows], seen_texts) for name, make in makes.items()
+    }
     if fired is None:
         found["pipecat min_words"] = dict.fromkeys(found[OURS])
     return [_figure(file.stem, name, found, note) for name in _GOALS]
@@ -106,14 +108,17 @@ def _said(row: Row) -> list[str]:
     return [row.text, *(" ".join(words[: count + 1]) for count in range(len(words)))]
 
 
-def _measured(outcomes: Sequence[Outcome], seen_texts: frozenset[str]) -> dict[str, float | None]:
+def _measured(
+    rows: Sequence[Row], outcomes: Sequence[Outcome], seen_texts: frozenset[str]
+) -> dict[str, float | None]:
     lexicon = Lexicon()
+    both = list(zip(rows, outcomes, strict=True))
     led = [
         each
-        for each in outcomes
-        if each.row.label == INTERRUPT and lexicon.read(each.row.text.partition(" ")[0]).backchannels
+        for row, each in both
+        if row.label == INTERRUPT and lexicon.read(row.text.partition(" ")[0]).backchannels
     ]
-    unseen = [each for each in outcomes if each.row.text not in seen_texts] if seen_texts else []
+    unseen = [each for row, each in both if row.text not in seen_texts] if seen_texts else []
     every = scores(outcomes)
     short, grown = every["short"], every["replay"]
     ignore = every["all"]["ignore"]["recall"]

@@ -3,7 +3,8 @@
     GOOGLE_API_KEY=... python examples/llm_judge.py "yeah that would be the other one"
 
 The local answer stands where it is sure, where a command was heard, and where the model is late. In a room it
-is made for each stretch of speech: `LiveKitAdapter(..., judge=lambda _: LlmJudge(ask, tasks, local()))`.
+is made for each stretch of speech: `AgentSpec(..., judge=lambda _: LlmJudge(ask, tasks, local()))`, with a
+TaskGroup around the session.
 """
 
 from __future__ import annotations
@@ -31,16 +32,25 @@ QUESTION = (
 
 
 class LlmJudge:
-    """Judges one stretch of speech; asks `ask(words, context)` in `tasks` when `local` is not sure."""
+    """Judges one stretch of speech; asks `ask(words, context)` in `tasks` when `local` is not sure.
+
+    One question at a time, and LIMIT_MS from the first on: then the local answer stands, whatever words have
+    come meanwhile.
+    """
 
     def __init__(
         self, ask: Callable[[str, str], Awaitable[str]], tasks: asyncio.TaskGroup, local: Judge
     ) -> None:
         self._ask, self._tasks, self._local = ask, tasks, local
-        self._asked = ""
-        self._asked_ms = 0.0
-        self._answer = ""
+        self._asking = ""
+        self._since_ms: float | None = None
+        self._answers: dict[str, str] = {}
         self._final: Verdict | None = None
+
+    @property
+    def patience_ms(self) -> float:
+        """Until then after the onset the adapter lets a Hold stand."""
+        return float(getattr(self._local, "patience_ms", 0.0)) + LIMIT_MS
 
     def observe(self, observation: Observation) -> Verdict:
         """Return what is to be done now; Interrupt is final."""
@@ -56,23 +66,29 @@ class LlmJudge:
     def _second_thoughts(self, verdict: Verdict, seen: Observation) -> Verdict:
         if verdict.confidence is None or verdict.confidence >= SURE:
             return verdict
-        if seen.words != self._asked:
-            self._asked, self._asked_ms, self._answer = seen.words, seen.elapsed_ms, ""
-            self._tasks.create_task(self._put(seen.words, seen.agent_words))
-        if self._answer == "ignore":
+        if self._answers.get(seen.words) == "ignore":
+            self._since_ms = None
             return Verdict(Decision.CONTINUE, "the model heard no interruption", seen.words)
-        if self._answer == "interrupt" or seen.elapsed_ms - self._asked_ms >= LIMIT_MS:
+        if self._since_ms is None:
+            self._since_ms = seen.elapsed_ms
+        late = seen.elapsed_ms - self._since_ms >= LIMIT_MS
+        if late or seen.ended or self._answers.get(seen.words) == "interrupt":
             return verdict
+        if not self._asking:
+            self._asking = seen.words
+            self._tasks.create_task(self._put(seen.words, seen.agent_words))
         return Verdict(Decision.HOLD, "the model is being asked", seen.words)
 
     async def _put(self, words: str, context: str) -> None:
         try:
             async with asyncio.timeout(LIMIT_MS / 1000):
-                answer = (await self._ask(words, context)).strip().lower().rstrip(".")
+                first = (await self._ask(words, context)).lower().split()[:1]
         except Exception:
             return
-        if words == self._asked and answer in ("ignore", "interrupt"):
-            self._answer = answer
+        finally:
+            self._asking = ""
+        if first and (answer := first[0].strip(".,:;!*\"'")) in ("ignore", "interrupt"):
+            self._answers[words] = answer
 
 
 async def ask_gemini(words: str, context: str) -> str:

@@ -48,7 +48,8 @@ class TurnAllocator:
     An agent that does not take the floor, dies with it or stays silent is replaced, twice at most.
 
     `settings` become the room's where it has none yet; the room's hold for every process, and changes count
-    from the next turn on. `process` is a name that no other process of the room has.
+    from the next turn on. `process` is a name that no other process of the room has. `takes_floor` is for
+    a `TurnBook`.
 
     Raises (on entering):
         StreamUnavailableError: Redis does not answer.
@@ -64,6 +65,7 @@ class TurnAllocator:
         bidders: Bidders,
         process: str,
         settings: AllocationSettings | None = None,
+        takes_floor: Callable[[str, str], bool] = lambda text, agent_words: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream
@@ -76,7 +78,7 @@ class TurnAllocator:
         self._store = AllocationStore(stream.redis, stream.room)
         self._settings = settings or AllocationSettings()
         self._history = History()
-        self._book = TurnBook()
+        self._book = TurnBook(takes_floor)
         self._early: list[Recorded] | None = []
         """Events that came before the history was read; None from then on."""
         self._window = BidWindow(bids, by=process)

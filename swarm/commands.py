@@ -166,7 +166,7 @@ def token(
 @app.command(name="eval")
 def evaluate(
     file: Annotated[
-        Path, typer.Argument(help="Labelled rows, one JSON object a line: text, label, context.")
+        Path, typer.Argument(help="Rows, one JSON object a line (see above); - is standard input.")
     ],
     judge: Annotated[
         str, typer.Option(help="learned, lists, min-words, always, configured, or a package's.")
@@ -175,11 +175,18 @@ def evaluate(
     picture: Annotated[Path, typer.Option(help="Draw confusion and delays here.")] = Path("swarm-eval.png"),
     as_json: Json = False,
 ) -> None:
-    """Score a judge of interruptions on labelled rows, whole and word by word."""
+    """Score a judge of interruptions on labelled rows, whole and word by word.
+
+    A row has text (what a person said over an agent), label (ignore or
+    interrupt), context (what the agent was saying), word_times (word, start,
+    end of each, in s from the onset) and language; all but the text may be
+    missing. One without a label is judged and not scored, one that cannot be
+    read is predicted as an interruption; both are counted. Predictions are
+    one line a row, in order, with decision (ignore or interrupt) and
+    confidence (0 to 1).
+    """
     from swarm import evaluate_run
 
     logs.show("error")
-    document = evaluate_run.run(
-        evaluate_run.Options(file, judge, predictions, picture), None if as_json else sys.stderr
-    )
+    document = evaluate_run.run(evaluate_run.Options(file, judge, predictions, picture), sys.stderr)
     sys.stdout.write(json.dumps(document, indent=2) + "\n" if as_json else evaluate_run.readable(document))

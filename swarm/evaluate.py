@@ -1,6 +1,7 @@
 """Scores a judge of interruptions on labelled rows: whole, short, and word by word. Pure.
 
-A row is judged twice: once as a complete reply, and once as it grew, word by word, if it has word times.
+A row is judged twice: once as a complete reply, and once as it grew, word by word, if it has word times. What
+cannot be judged has the safe decision, an interruption.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ LONGEST_LINE_CHARS = 200_000
 _WORD_S = 0.25
 """What a word is taken to last where a row has no times."""
 _LEVEL_DBFS = -25.0
+_LONGEST_S = 86_400.0
 
 
 class EvaluationError(SwarmError):
@@ -42,19 +44,24 @@ class Row:
     """What one person said while an agent spoke, and whether it took the floor."""
 
     text: str
-    label: str
+    label: str = ""
+    """IGNORE, INTERRUPT, or nothing where it is not known."""
     context: str = ""
     word_times: tuple[tuple[str, float, float], ...] = ()
+    language: str = ""
+    problems: tuple[str, ...] = ()
+    """What of it cannot be used: it is judged without that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a judge said of one row."""
 
-    row: Row
+    label: str
+    words: int
+    """How many the row has."""
     decision: str
     confidence: float
-    reason: str
     replayed: bool = False
     fired_s: float | None = None
     """From the onset to the word at which the growing reply was taken for an interruption."""
@@ -62,18 +69,22 @@ class Outcome:
     @property
     def right(self) -> bool:
         """Whether the decision is the label."""
-        return self.decision == self.row.label
+        return self.decision == self.label
 
     def prediction(self) -> str:
         """The line of a predictions file."""
         return json.dumps({"decision": self.decision, "confidence": self.confidence})
 
 
+SAFE = Outcome(label="", words=0, decision=INTERRUPT, confidence=0.5)
+"""What is said of a row that cannot be judged."""
+
+
 def row_of(line: str, number: int) -> Row:
     """Return the row that a JSON line holds.
 
     Raises:
-        EvaluationError: it is no row; names the line.
+        EvaluationError: there is nothing in it to judge; names the line.
     """
     if len(line) > LONGEST_LINE_CHARS:
         raise EvaluationError(line=number, reason=f"is longer than {LONGEST_LINE_CHARS} characters")
@@ -84,47 +95,76 @@ def row_of(line: str, number: int) -> Row:
     if not isinstance(found, dict):
         raise EvaluationError(line=number, reason="holds no object")
     values = cast("dict[str, Any]", found)
-    text, label, context = values.get("text"), values.get("label"), values.get("context") or ""
+    text = values.get("text")
     if not isinstance(text, str):
         raise EvaluationError(line=number, reason="has no text")
-    if label not in (IGNORE, INTERRUPT):
-        raise EvaluationError(line=number, reason=f"label {label!r} is neither {IGNORE!r} nor {INTERRUPT!r}")
-    if not isinstance(context, str):
-        raise EvaluationError(line=number, reason="context is no text")
-    return Row(text, str(label), context, _times(values.get("word_times"), number))
+    problems: list[str] = []
+    label = values.get("label")
+    if label is not None and label not in (IGNORE, INTERRUPT):
+        problems.append(f"label {str(label)[:40]!r} is neither {IGNORE!r} nor {INTERRUPT!r}")
+        label = None
+    return Row(
+        text,
+        label or "",
+        _text(values, "context", problems),
+        _times(values.get("word_times"), problems),
+        _text(values, "language", problems),
+        tuple(problems),
+    )
 
 
-def _times(found: object, number: int) -> tuple[tuple[str, float, float], ...]:
+def _text(values: dict[str, Any], key: str, problems: list[str]) -> str:
+    found = values.get(key)
+    if found is None or isinstance(found, str):
+        return found or ""
+    problems.append(f"{key} is no text")
+    return ""
+
+
+def _times(found: object, problems: list[str]) -> tuple[tuple[str, float, float], ...]:
     if found is None:
         return ()
     try:
         times = tuple((str(word), float(start), float(end)) for word, start, end in cast("Any", found))
-    except (TypeError, ValueError) as error:
-        raise EvaluationError(line=number, reason="word_times are not [word, start, end]") from error
-    if not all(math.isfinite(start) and math.isfinite(end) for _, start, end in times):
-        raise EvaluationError(line=number, reason="word_times hold what is no time")
-    return times
+    except (TypeError, ValueError, OverflowError):
+        problems.append("word_times are not [word, start, end]")
+        return ()
+    if all(0 <= start <= end < _LONGEST_S for _, start, end in times):
+        return times
+    problems.append("word_times hold what is no stretch of time")
+    return ()
 
 
 def judged(row: Row, make: Callable[[], Judge]) -> Outcome:
-    """Return what judges made by `make` say of `row`: of the whole, and of its growing words."""
-    verdict = make().observe(_whole(row))
-    interrupts = verdict.decision is Decision.INTERRUPT
-    fired_s: float | None = None
-    if row.word_times:
-        judge = make()
-        for seen in _growing(row):
-            if judge.observe(seen).decision is Decision.INTERRUPT:
-                fired_s = seen.elapsed_ms / 1000.0
-                break
+    """Return what judges made by `make` say of `row`: of the whole, and of its growing words.
+
+    Raises:
+        EvaluationError: a judge failed, or answered with what is no verdict; says how.
+    """
+    try:
+        verdict = make().observe(_whole(row))
+        interrupts = Decision(verdict.decision) is Decision.INTERRUPT
+        confidence = 1.0 if verdict.confidence is None else float(verdict.confidence)
+        fired_s = _fired_s(row, make()) if row.word_times else None
+    except Exception as error:
+        raise EvaluationError(line=0, reason=f"the judge failed ({error!r:.100})") from error
+    if not 0.0 <= confidence <= 1.0:
+        raise EvaluationError(line=0, reason=f"the judge's confidence is {confidence}, not from 0 to 1")
     return Outcome(
-        row,
+        row.label,
+        len(row.text.split()),
         INTERRUPT if interrupts else IGNORE,
-        1.0 if verdict.confidence is None else verdict.confidence,
-        verdict.reason,
+        confidence,
         replayed=bool(row.word_times),
         fired_s=fired_s,
     )
+
+
+def _fired_s(row: Row, judge: Judge) -> float | None:
+    for seen in _growing(row):
+        if judge.observe(seen).decision is Decision.INTERRUPT:
+            return seen.elapsed_ms / 1000.0
+    return None
 
 
 def _whole(row: Row) -> Observation:
@@ -156,12 +196,13 @@ def _seen(row: Row, words: str, elapsed_s: float, voiced_s: float, *, over: bool
         final=over,
         ended=over,
         agent_words=row.context,
+        language=row.language,
     )
 
 
 def scores(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return all figures; None where there is nothing to count."""
-    short = [each for each in outcomes if len(each.row.text.split()) <= SHORT_WORDS]
+    """Return all figures of rows that have labels; None where there is nothing to count."""
+    short = [each for each in outcomes if each.words <= SHORT_WORDS]
     return {
         "rows": len(outcomes),
         "all": classes(outcomes),
@@ -175,9 +216,9 @@ def classes(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return precision, recall and F1 of each class, balanced accuracy, and the counts behind them."""
     found: dict[str, Any] = {"rows": len(outcomes)}
     for label in (IGNORE, INTERRUPT):
-        hit = sum(1 for each in outcomes if each.row.label == label and each.right)
+        hit = sum(1 for each in outcomes if each.label == label and each.right)
         said = sum(1 for each in outcomes if each.decision == label)
-        are = sum(1 for each in outcomes if each.row.label == label)
+        are = sum(1 for each in outcomes if each.label == label)
         precision, recall = _share(hit, said), _share(hit, are)
         both = (precision or 0.0) + (recall or 0.0)
         found[label] = {
@@ -209,8 +250,8 @@ def calibration_error(outcomes: Sequence[Outcome], bins: int = 10) -> float | No
 def replay(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return the word-by-word figures: false fires, hits within HIT_WITHIN_S, their median delay."""
     grown = [each for each in outcomes if each.replayed]
-    calm = [each for each in grown if each.row.label == IGNORE]
-    claims = [each for each in grown if each.row.label == INTERRUPT]
+    calm = [each for each in grown if each.label == IGNORE]
+    claims = [each for each in grown if each.label == INTERRUPT]
     delays = delays_s(outcomes)
     return {
         "rows": len(grown),
@@ -226,7 +267,7 @@ def delays_s(outcomes: Iterable[Outcome]) -> list[float]:
     return [
         each.fired_s
         for each in outcomes
-        if each.row.label == INTERRUPT and each.fired_s is not None and each.fired_s <= HIT_WITHIN_S
+        if each.label == INTERRUPT and each.fired_s is not None and each.fired_s <= HIT_WITHIN_S
     ]
 
 

@@ -1,16 +1,12 @@
-"""The judges that can be named: those that ship, and those that packages bring.
-
-A package brings one by an entry point of the group `swarm.judges`: a callable without arguments that makes
-a judge (`adapters.ports.Judge`) for one stretch of speech.
-"""
+"""The judges that can be named: those that ship, those to compare with, and those that packages bring."""
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from host_agent.errors import InterruptionSettingError
 from host_agent.interruption import InterruptionHandlerConfig, load_config
-from host_agent.interruption.judging import judge_factory
+from host_agent.interruption.judging import judge_factory, package_judge, package_judges
 from streams.vocabulary import Decision, Verdict
 from swarm.errors import SettingError
 
@@ -20,7 +16,6 @@ if TYPE_CHECKING:
     from adapters.ports import Judge
     from streams.vocabulary import Observation
 
-GROUP = "swarm.judges"
 CONFIGURED, LEARNED, LISTS, MIN_WORDS, ALWAYS = "configured", "learned", "lists", "min-words", "always"
 _MIN_WORDS = 3
 
@@ -66,15 +61,10 @@ def judge_named(name: str) -> Callable[[], Judge]:
 
 
 def _from_packages(name: str) -> Callable[[], Judge]:
-    found = {each.name: each for each in entry_points(group=GROUP)}
-    if name not in found:
-        known = ", ".join((CONFIGURED, LEARNED, LISTS, MIN_WORDS, ALWAYS, *sorted(found)))
-        raise SettingError("--judge", f"{name!r} is no judge", f"Known are: {known}")
+    known = (CONFIGURED, LEARNED, LISTS, MIN_WORDS, ALWAYS, *package_judges())
+    if name not in known:
+        raise SettingError("--judge", f"{name!r} is no judge", f"Known are: {', '.join(known)}")
     try:
-        make = cast("Callable[[], Judge]", found[name].load())
-        ready = callable(make) and callable(getattr(make(), "observe", None))
-    except Exception as error:
-        raise SettingError("--judge", f"{name!r} cannot be loaded ({error})", "Mend its package") from error
-    if not ready:
-        raise SettingError("--judge", f"{name!r} makes nothing with observe()", "Mend its package")
-    return make
+        return package_judge(name)
+    except InterruptionSettingError as error:
+        raise SettingError("--judge", error.reason, error.cure) from error

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _COLOUR = "#2a6fbb"
 _BINS = 30
+_LARGEST_DOT = 900.0
+_SMALLEST_DOT = 15.0
 
 
 def draw(outcomes: Sequence[Outcome], judge: str, path: Path) -> None:
@@ -38,7 +40,7 @@ def draw(outcomes: Sequence[Outcome], judge: str, path: Path) -> None:
 def _confusion(axis: Any, outcomes: Sequence[Outcome]) -> None:
     labels = (IGNORE, INTERRUPT)
     counts = [
-        [sum(1 for each in outcomes if each.row.label == label and each.decision == said) for said in labels]
+        [sum(1 for each in outcomes if each.label == label and each.decision == said) for said in labels]
         for label in labels
     ]
     shares = [[count / max(1, sum(row)) for count in row] for row in counts]
@@ -57,24 +59,25 @@ def _delays(axis: Any, outcomes: Sequence[Outcome]) -> None:
     delays = delays_s(outcomes)
     if delays:
         axis.hist(delays, bins=_BINS, range=(0, HIT_WITHIN_S), color=_COLOUR)
-    false = sum(1 for each in outcomes if each.row.label == IGNORE and each.fired_s is not None)
+    false = sum(1 for each in outcomes if each.label == IGNORE and each.fired_s is not None)
     axis.set_title(f"interruptions caught word by word ({false} false)")
     axis.set_xlabel("s from the onset")
     axis.set_ylabel("rows")
 
 
 def _calibration(axis: Any, outcomes: Sequence[Outcome]) -> None:
-    places: list[float] = []
-    shares: list[float] = []
+    axis.plot((0.5, 1), (0.5, 1), color="grey", linewidth=1)
     for low in (0.5, 0.6, 0.7, 0.8, 0.9):
         here = [each for each in outcomes if low < each.confidence <= low + 0.1]
         if here:
-            places.append(sum(each.confidence for each in here) / len(here))
-            shares.append(sum(each.right for each in here) / len(here))
-    axis.plot((0.5, 1), (0.5, 1), color="grey", linewidth=1)
-    axis.plot(places, shares, marker="o", color=_COLOUR)
-    axis.set_xlim(0.45, 1.02)
-    axis.set_ylim(0, 1.02)
+            place = sum(each.confidence for each in here) / len(here)
+            share = sum(each.right for each in here) / len(here)
+            area = _LARGEST_DOT * len(here) / len(outcomes)
+            axis.scatter(place, share, s=max(_SMALLEST_DOT, area), color=_COLOUR, alpha=0.6)
+            below = {"textcoords": "offset points", "xytext": (0, -24), "ha": "center"}
+            axis.annotate(f"{len(here)} rows", (place, share), **below)
+    axis.set_xlim(0.45, 1.07)
+    axis.set_ylim(-0.15, 1.1)
     axis.set_title("what a confidence is worth")
     axis.set_xlabel("confidence")
     axis.set_ylabel("share of right decisions")

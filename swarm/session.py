@@ -13,10 +13,10 @@ from redis.exceptions import RedisError
 
 from adapters.ears import Ears
 from host_agent.interruption import (
-    InterruptionHandlerConfig,
     PipelineTaskConfig,
     StrategyJudge,
     judge_factory,
+    load_config,
 )
 from streams import events as ev
 from streams.background import Background
@@ -26,6 +26,7 @@ from streams.hub import StreamHub
 from streams.outbox import Outbox
 from streams.vocabulary import BargeInMode, ParticipantKind
 from swarm.agent_runtime import AgentRuntime
+from swarm.allocation_turns import takes_floor
 from swarm.allocator import TurnAllocator
 from swarm.bidders import Bidders
 from swarm.bids import Bids
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from adapters.ports import Judge, Recogniser, Room, SpeechStarted
-    from host_agent.interruption import BaseInterruptionStrategy
+    from host_agent.interruption import BaseInterruptionStrategy, InterruptionHandlerConfig
     from host_agent.ports import Record, SpeechOutput
     from host_agent.universal_host_agent import UniversalHostAgent
     from streams.events import Recorded
@@ -73,6 +74,8 @@ class AgentSpec:
     """Off: nothing that a person says over it stops it (`immediate` apart, which asks nobody)."""
     interruption_strategies: Callable[[], Sequence[BaseInterruptionStrategy]] | None = None
     """Makes the strategies that judge a person's speech over it, anew for each; None: the session's judge."""
+    judge: Callable[[SpeechStarted], Judge] | None = None
+    """Makes a judge of one's own for a person's speech over it, anew for each; None: the session's judge."""
 
     def interruptions(self) -> PipelineTaskConfig:
         """Return the settings that its stages are started with."""
@@ -85,8 +88,12 @@ class SwarmSession:
 
     `connect` makes an agent's connection to the room by its name. People are all participants that the roster
     does not know as agents. The agents of one session share their ears and the `recogniser`; without one,
-    speech over an agent's is judged by duration and energy. `allocation` says which agent answers a person's
+    speech over an agent's is judged by duration and energy. `interruption` says how, by default as
+    `load_config()` does. `allocation` says which agent answers a person's
     turn; the first session of a room that says so decides it for all, `session.allocation.change` later.
+
+    Raises:
+        InterruptionSettingError: a setting of the judgement is wrong; names the key.
 
     Raises (on entering):
         RoomUnavailableError: the room cannot be joined.
@@ -123,7 +130,7 @@ class SwarmSession:
         self._calls = FloorCalls()
         self.ears = Ears(is_person=self.roster.is_person, recogniser=recogniser, clock=clock)
         self.agents: dict[str, AgentRuntime] = {}
-        self._judge = judge_factory(interruption or InterruptionHandlerConfig())
+        self._judge = judge_factory(interruption or load_config())
         bids = Bids(redis, room)
         self.allocation = TurnAllocator(
             self.stream,
@@ -133,6 +140,7 @@ class SwarmSession:
             bidders=Bidders(bids, {spec.name: spec.scorer for spec in agents}, self.outbox),
             process=self.process,
             settings=allocation,
+            takes_floor=lambda text, agent_words: takes_floor(self._judge(), text, agent_words),
             clock=clock,
         )
         self._stack = AsyncExitStack()
@@ -189,7 +197,7 @@ class SwarmSession:
 
     def _judge_for(self, spec: AgentSpec, started: SpeechStarted) -> Judge:
         if spec.allow_interruptions and spec.interruption_strategies is None:
-            return self._judge()
+            return self._judge() if spec.judge is None else spec.judge(started)
         return StrategyJudge(
             spec.interruptions().interruption_strategies,
             allow_interruptions=spec.allow_interruptions,

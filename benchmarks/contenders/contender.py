@@ -25,6 +25,8 @@ class Notes:
     """Its model's `interrupted` came back."""
     said: str = ""
     """What its conversation holds as said."""
+    changed_ms: float | None = None
+    """How much of the speech it handed over other than it was to be said: left out, repeated, faded."""
 
 
 class Contender(Protocol):

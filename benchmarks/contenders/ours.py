@@ -84,7 +84,7 @@ class OurContender:
 
     async def start(self, url: str, token: str) -> None:
         await asyncio.to_thread(agent_speech)
-        room = LiveKitRoom(url, token=token)
+        room = self._room(url, token)
         await self._stack.enter_async_context(room)
         recogniser = await self._recogniser()
         ears = Ears(is_person=lambda identity: identity == PERSON, recogniser=recogniser)
@@ -101,6 +101,9 @@ class OurContender:
         self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
         running = self._tasks.create_task(self._host.run())
         self._stack.callback(running.cancel)
+
+    def _room(self, url: str, token: str) -> LiveKitRoom:
+        return LiveKitRoom(url, token=token)
 
     async def _recogniser(self) -> Recogniser:
         recogniser = await self._stack.enter_async_context(OfflineRecogniser())

@@ -2,9 +2,9 @@
 
     python examples/voice_agents/interruption_handler_agent.py dev
 
-It joins rooms of the LiveKit server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET (for one
-on this machine: `livekit-server --dev`, ws://127.0.0.1:7880, devkey, secret). Without more it runs offline:
-pocketsphinx, rules and espeak-ng. STT_MODEL, LLM_MODEL and TTS_MODEL (such as deepgram/nova-3,
+It joins rooms of the server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET; without them
+`dev` takes `livekit-server --dev` on this machine (ws://127.0.0.1:7880, devkey, secret). Without more it runs
+offline: pocketsphinx, rules and espeak-ng. STT_MODEL, LLM_MODEL and TTS_MODEL (such as deepgram/nova-3,
 openai/gpt-4o-mini, cartesia/sonic) choose models of LiveKit's inference service instead. Its words are set by
 LIVEKIT_BACKCHANNELING_WORDS and LIVEKIT_INTERRUPTION_WORDS, comma-separated.
 """
@@ -24,15 +24,17 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from examples.voice_agents.offline_plugins import EspeakTTS, PocketsphinxSTT, RuleLLM
+from host_agent.errors import InterruptionSettingError
 from host_agent.interruption import (
     RECOMMENDED_TURN_HANDLING,
     IntelligentInterruptionAgent,
     InterruptionHandler,
+    load_config,
 )
 from host_agent.offline.recogniser import OfflineRecogniser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping, Sequence
 
 HISTORY = (
     "Let me tell you how the printing press came about. In the fifteenth century, in the city of Mainz, a "
@@ -94,5 +96,35 @@ async def entry(ctx: JobContext) -> None:
         await closed.wait()
 
 
+DEV_SERVER = {
+    "LIVEKIT_URL": "ws://127.0.0.1:7880",
+    "LIVEKIT_API_KEY": "devkey",
+    "LIVEKIT_API_SECRET": "secret",
+}
+JOINING = ("dev", "start", "connect")
+
+
+def prepare(arguments: Sequence[str], env: MutableMapping[str, str]) -> None:
+    """See that a command that joins rooms has a server, and that the settings make sense, before it starts.
+
+    Raises:
+        SystemExit: it has none, or they do not; names what is wrong.
+    """
+    command = next(iter(arguments), "")
+    if command not in JOINING or "--help" in arguments:
+        return
+    missing = [name for name in DEV_SERVER if not env.get(name)]
+    if missing and "--url" not in arguments:
+        if command != "dev" or len(missing) < len(DEV_SERVER):
+            sys.exit(f"error {missing[0]}: missing. Set {', '.join(DEV_SERVER)}")
+        print(f"LIVEKIT_URL is not set: trying {DEV_SERVER['LIVEKIT_URL']}", file=sys.stderr)
+        env.update(DEV_SERVER)
+    try:
+        load_config(environ=env)
+    except InterruptionSettingError as error:
+        sys.exit(f"error {error}")
+
+
 if __name__ == "__main__":
+    prepare(sys.argv[1:], os.environ)
     cli.run_app(server)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from host_agent.errors import InterruptionSettingError
-from host_agent.interruption.settings import InterruptionHandlerConfig, JudgeSettings
+from host_agent.interruption.judging import check_package_judge
+from host_agent.interruption.settings import LEARNED, LISTS, InterruptionHandlerConfig, JudgeSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,10 +21,10 @@ _ALIASES = {"LIVEKIT_BACKCHANNELING_WORDS": "ignore_words", "LIVEKIT_INTERRUPTIO
 """Names under which the two lists are known elsewhere; the prefixed names go before them."""
 _LISTS = ("ignore_words", "command_words")
 _SWITCHES = ("allow_interruptions", "log_all_decisions")
-_CHOICES = ("sensitivity", "on_stt_failure", "judging", "language")
+_CHOICES = ("sensitivity", "on_stt_failure", "language")
 _WHOLE = ("unknown_words", "echo_min_words")
 _JUDGE = tuple(each.name for each in fields(JudgeSettings))
-_KEYS = (*_LISTS, *_SWITCHES, *_CHOICES, "stt_timeout_ms", *_JUDGE)
+_KEYS = (*_LISTS, *_SWITCHES, *_CHOICES, "judging", "stt_timeout_ms", *_JUDGE)
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 LARGEST_FILE_BYTES = 1_000_000
 
@@ -44,10 +45,15 @@ def load_config(
     for key, value in _from_environment(os.environ if environ is None else environ).items():
         values[key] = value
     judge = {key: values.pop(key) for key in _JUDGE if key in values}
-    return InterruptionHandlerConfig(**values, judge=JudgeSettings(**judge))
+    config = InterruptionHandlerConfig(**values, judge=JudgeSettings(**judge))
+    if config.judging not in (LEARNED, LISTS):
+        check_package_judge(config.judging)
+    return config
 
 
 def _from_file(config_file: str | os.PathLike[str] | None) -> dict[str, Any]:
+    if not isinstance(config_file, str | os.PathLike | None):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+        raise InterruptionSettingError("config_file", f"{config_file!r} is no path")
     path = Path(DEFAULT_FILE if config_file is None else config_file)
     if config_file is None and not path.is_file():
         return {}
@@ -95,6 +101,8 @@ def _parsed(name: str, key: str, text: str) -> object:
         raise InterruptionSettingError(name, f"{text!r} is neither true nor false")
     if key in _CHOICES:
         return text.strip().lower()
+    if key == "judging":
+        return text.strip()
     try:
         return int(text) if key in _WHOLE else float(text)
     except ValueError as error:

@@ -21,8 +21,11 @@ class InterruptionFilter:
         command_words: Iterable[str] | None = None,
         *,
         lexicon: WordReader | None = None,
+        commands_only: bool = False,
     ) -> None:
         """Compile the lists; a list that is not given is the shipped one. Or take a `lexicon` as it is.
+
+        With `commands_only` words of neither list do not interrupt.
 
         Raises:
             InterruptionSettingError: a list is empty or holds what is no word, or both hold the same one.
@@ -31,6 +34,7 @@ class InterruptionFilter:
             DEFAULT_IGNORE_WORDS if ignore_words is None else ignore_words,
             DEFAULT_COMMAND_WORDS if command_words is None else command_words,
         )
+        self._commands_only = commands_only
 
     def should_interrupt(
         self, text: str, agent_state: AgentState | Mapping[str, object] | None
@@ -44,6 +48,8 @@ class InterruptionFilter:
         if reading.commands:
             return True, f"command word {reading.commands[0]!r}"
         if reading.others:
+            if self._commands_only:
+                return False, "no command word"
             return True, f"words beyond an acknowledgement: {' '.join(reading.others[:5])}"
         if reading.backchannels:
             return False, f"only acknowledging words: {' '.join(reading.backchannels[:5])}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from host_agent.errors import InterruptionSettingError
 from host_agent.interruption.strategies import checked_strategies
 
 if TYPE_CHECKING:
@@ -211,13 +212,17 @@ class PipelineTaskConfig:
     """Whether and when people may interrupt. Interruptions are allowed unless switched off.
 
     Raises:
-        InterruptionSettingError: what is given is no strategy.
+        InterruptionSettingError: a setting is no switch or no strategy; names the key.
     """
 
     allow_interruptions: bool = True
     interruption_strategies: Sequence[BaseInterruptionStrategy] = field(default=())
 
     def __post_init__(self) -> None:
+        if not isinstance(self.allow_interruptions, bool):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+            raise InterruptionSettingError(
+                "allow_interruptions", f"{self.allow_interruptions!r} is neither true nor false"
+            )
         object.__setattr__(self, "interruption_strategies", checked_strategies(self.interruption_strategies))
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from host_agent.interruption.config import load_config
-from host_agent.interruption.judging import reader_of
-from host_agent.interruption.settings import LANGUAGES
+from host_agent.interruption.judging import readers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from host_agent.interruption.lexicon import Reading, WordReader
+    from host_agent.interruption.lexicon import Reading
     from host_agent.interruption.settings import InterruptionHandlerConfig
 
 __all__ = ("HandlerAction", "HandlerDecision", "InterruptionHandler")
@@ -72,8 +71,13 @@ class InterruptionHandler:
         if backchanneling_words is not None or interruption_words is not None:
             ignored = self.config.ignore_words if backchanneling_words is None else backchanneling_words
             commands = self.config.command_words if interruption_words is None else interruption_words
-            self.config = replace(self.config, ignore_words=tuple(ignored), command_words=tuple(commands))
-        self._readers: dict[str, WordReader] = {self.config.language: reader_of(self.config)}
+            self.config = replace(
+                self.config,
+                ignore_words=cast("tuple[str, ...]", ignored),
+                command_words=cast("tuple[str, ...]", commands),
+            )
+        self._readers = readers_of(self.config)
+        self._lexicon = self.config.lexicon()
         self._speaking = False
         self._over_agent = False
         self._asked = False
@@ -98,7 +102,7 @@ class InterruptionHandler:
 
     def note_agent_said(self, text: str) -> None:
         """The agent finished saying `text`: a question wants an answer, also one that came early."""
-        self._asked = text.rstrip("\"'”’) ").endswith(("?", "？", "؟"))
+        self._asked = _text(text).rstrip("\"'”’) ").endswith(("?", "？", "؟"))
 
     # What words mean.
 
@@ -131,7 +135,7 @@ class InterruptionHandler:
                 extra={
                     "action": decision.action.value,
                     "reason": decision.reason,
-                    "words": transcript[:200],
+                    "words": str(transcript)[:200],
                     "final": is_final,
                 },
             )
@@ -150,12 +154,10 @@ class InterruptionHandler:
 
     def _read(self, transcript: str, language: str) -> Reading:
         """What the words are, by the lists of their language; lists of one's own are for all languages."""
-        spoken = language.lower().partition("-")[0]
-        if spoken not in LANGUAGES:
-            spoken = self.config.language
-        if spoken not in self._readers:
-            self._readers[spoken] = reader_of(replace(self.config, language=spoken))
-        return self._readers[spoken].read(transcript)
+        transcript, language = _text(transcript), _text(language)
+        if self._readers is None:
+            return self._lexicon.read(transcript)
+        return self._readers.reader(self._readers.language(language, transcript)).read(transcript)
 
     def _analyze(
         self, transcript: str, is_final: bool, confidence: float | None, language: str
@@ -164,6 +166,10 @@ class InterruptionHandler:
             return HandlerDecision(HandlerAction.RESPOND, "the agent is not speaking: ordinary input")
         if not self.config.allow_interruptions:
             return HandlerDecision(HandlerAction.IGNORE, "interruptions are switched off")
+        if not isinstance(transcript, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+            return HandlerDecision(
+                HandlerAction.INTERRUPT, f"no text but {type(transcript).__name__}: interrupt to be safe"
+            )
         reading = self._read(transcript, language)
         if reading.empty:
             return HandlerDecision(HandlerAction.WAIT, "no words")
@@ -189,4 +195,10 @@ class InterruptionHandler:
                 return HandlerDecision(action, beyond)
 
     def _sure(self, confidence: float | None) -> bool:
-        return confidence is None or confidence >= self.config.judge.min_confidence
+        if confidence is None:
+            return True
+        return isinstance(confidence, int | float) and confidence >= self.config.judge.min_confidence  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from host_agent.interruption.agent_state import AgentStateManager
 from host_agent.interruption.config import load_config
 from host_agent.interruption.filter import InterruptionFilter
-from host_agent.interruption.judging import reader_of
+from host_agent.interruption.judging import any_reader_of
 
 if TYPE_CHECKING:
     from host_agent.interruption.settings import InterruptionHandlerConfig
@@ -48,7 +48,9 @@ class InterruptionHooks:
         self.config = config or load_config()
         self.stt = stt
         self.state_mgr = state_mgr or AgentStateManager()
-        self.filter = InterruptionFilter(lexicon=reader_of(self.config))
+        self.filter = InterruptionFilter(
+            lexicon=any_reader_of(self.config), commands_only=self.config.sensitivity == "low"
+        )
         self.last_reason = ""
         """Why the last decision was made."""
 

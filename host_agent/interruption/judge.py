@@ -8,11 +8,10 @@ is for the caller to say.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from host_agent.interruption.lexicon import Lexicon, Reading
+from host_agent.interruption.measured import Measured, measured
 from host_agent.interruption.own_words import is_echo
 from host_agent.interruption.reading import acknowledges, in_phrases, may_become_a_remark, without_phrases
 from host_agent.interruption.settings import JudgeSettings
@@ -25,23 +24,6 @@ if TYPE_CHECKING:
     from streams.vocabulary import Observation
 
 
-@dataclass(frozen=True, slots=True)
-class _Speech:
-    """An observation with numbers that can be compared."""
-
-    elapsed_ms: float
-    voiced_ms: float
-    silence_ms: float
-    faint: bool
-    ended: bool
-    complete: bool
-    """All words are known."""
-    thinking: bool
-    """The agent is not audible yet."""
-    settled: bool
-    """Nothing more will be heard, or `quiet_ms` of silence have passed."""
-
-
 class WordListJudge:
     """Judges one stretch of speech; made anew for each."""
 
@@ -52,14 +34,28 @@ class WordListJudge:
         *,
         allow_interruptions: bool = True,
         readers: Readers | None = None,
+        sensitivity: str = "normal",
+        on_stt_failure: str = "interrupt",
     ) -> None:
-        """Judge by `lexicon`, and by `readers` what is said in another language than theirs is usually."""
+        """Judge by `lexicon`, and by `readers` what is said in another language than theirs is usually.
+
+        `sensitivity` and `on_stt_failure` are those of `InterruptionHandlerConfig`.
+        """
         self._lexicon = lexicon or Lexicon()
         self._settings = settings or JudgeSettings()
         self._allowed = allow_interruptions
+        self._sensitivity = sensitivity
+        self._wordless_goes_on = on_stt_failure == "continue"
         self._readers = readers
         self._language = ""
         self._last: Verdict | None = None
+
+    @property
+    def patience_ms(self) -> float:
+        """So long after its onset, at the latest, speech that goes on is judged by the thresholds alone."""
+        settings = self._settings
+        longest_ms = max(settings.no_words_ms, settings.wordless_ms, settings.sustained_ms)
+        return longest_ms * settings.thinking_factor * settings.faint_factor
 
     def observe(self, observation: Observation) -> Verdict:
         """Return what is to be done now. The same observations give the same verdicts; never raises."""
@@ -87,7 +83,7 @@ class WordListJudge:
     def _decide(self, seen: Observation) -> tuple[Decision, str]:
         if not self._allowed:
             return Decision.RESUME, "interruptions are switched off"
-        speech = self._measure(seen)
+        speech = measured(seen, self._settings)
         sure = seen.confidence is None or seen.confidence >= self._settings.min_confidence
         reading = self._reader(seen).read(seen.words)
         if not reading.empty and sure and not seen.recogniser_failed:
@@ -104,7 +100,7 @@ class WordListJudge:
             self._lexicon if self._language == self._readers.usual else self._readers.reader(self._language)
         )
 
-    def _by_words(self, seen: Observation, speech: _Speech | None, reading: Reading) -> tuple[Decision, str]:
+    def _by_words(self, seen: Observation, speech: Measured | None, reading: Reading) -> tuple[Decision, str]:
         settings = self._settings
         if not seen.agent_thinking and is_echo(seen.words, reading, seen.agent_words, settings):
             calm = speech is not None and (speech.ended or speech.silence_ms >= settings.settle_ms)
@@ -121,9 +117,14 @@ class WordListJudge:
             ):
                 return Decision.INTERRUPT, f"an answer to the agent's question: {reading.answers[0]}"
             return self._acknowledged(speech, reading)
+        beyond = " ".join(reading.others[:5])
+        if self._sensitivity == "high":
+            return Decision.INTERRUPT, f"words beyond an acknowledgement: {beyond}"
+        if self._sensitivity == "low" and not seen.agent_thinking:
+            calm = speech.ended or speech.silence_ms >= settings.settle_ms
+            return (Decision.RESUME if calm else Decision.CONTINUE), f"no command word: {beyond}"
         if (by_classifier := self._learned(seen, speech, reading)) is not None:
             return by_classifier
-        beyond = " ".join(reading.others[:5])
         if seen.agent_thinking:
             return Decision.INTERRUPT, f"a new turn while the agent thinks: {beyond}"
         if len(reading.others) >= settings.unknown_words or (seen.final and seen.confidence is not None):
@@ -135,31 +136,34 @@ class WordListJudge:
         del words, reading
         return True
 
-    def _learned(self, seen: Observation, speech: _Speech, reading: Reading) -> tuple[Decision, str] | None:
+    def _learned(self, seen: Observation, speech: Measured, reading: Reading) -> tuple[Decision, str] | None:
         """Words of neither list, for a subclass that knows more about them; None leaves them to the lists."""
         del seen, speech, reading
         return None
 
-    def _acknowledged(self, speech: _Speech, reading: Reading) -> tuple[Decision, str]:
+    def _acknowledged(self, speech: Measured, reading: Reading) -> tuple[Decision, str]:
         settings = self._settings
         words = " ".join(reading.backchannels[:5])
         allowance_ms = settings.backchannel_ms + settings.backchannel_word_ms * len(reading.backchannels)
-        if not speech.complete and speech.voiced_ms > allowance_ms * self._patience(speech):
+        if not speech.complete and speech.voiced_ms > allowance_ms * speech.patience:
             return Decision.INTERRUPT, f"{speech.voiced_ms:.0f} ms of speech are more than {words!r} takes"
         if speech.ended or speech.silence_ms >= settings.settle_ms:
             return Decision.RESUME, f"only acknowledging words: {words}"
         return Decision.CONTINUE, f"only acknowledging words so far: {words}"
 
-    def _by_sound(self, seen: Observation, speech: _Speech, heard: Reading | None) -> tuple[Decision, str]:
+    def _by_sound(self, seen: Observation, speech: Measured, heard: Reading | None) -> tuple[Decision, str]:
         settings = self._settings
         what = "words that are not sure" if heard else "no words"
         if seen.recogniser_failed:
             what = "no recogniser"
-        patience = self._patience(speech)
+        patience = speech.patience
         may_be_told = heard is None and not seen.final and not seen.recogniser_failed
         longest_ms = settings.wordless_ms if may_be_told else settings.sustained_ms
+        too_long = Decision.INTERRUPT
+        if self._wordless_goes_on and (heard is None or seen.recogniser_failed):
+            too_long = Decision.RESUME if speech.settled else Decision.CONTINUE
         if speech.voiced_ms >= longest_ms * patience:
-            return Decision.INTERRUPT, f"{speech.voiced_ms:.0f} ms of speech, {what}"
+            return too_long, f"{speech.voiced_ms:.0f} ms of speech, {what}"
         if speech.settled:
             return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound, {what}"
         if speech.elapsed_ms >= settings.no_words_ms * patience and not seen.ended:
@@ -167,27 +171,8 @@ class WordListJudge:
             if pausing and speech.voiced_ms <= settings.brief_ms:
                 return Decision.RESUME, f"{speech.voiced_ms:.0f} ms of sound and a pause, {what}"
             if not pausing and (not may_be_told or speech.elapsed_ms >= settings.wordless_ms * patience):
-                return Decision.INTERRUPT, f"speech goes on after {speech.elapsed_ms:.0f} ms, {what}"
+                return too_long, f"speech goes on after {speech.elapsed_ms:.0f} ms, {what}"
         return Decision.HOLD, f"{speech.voiced_ms:.0f} ms of speech so far, {what}"
-
-    def _patience(self, speech: _Speech) -> float:
-        patience = self._settings.faint_factor if speech.faint else 1.0
-        return patience * self._settings.thinking_factor if speech.thinking else patience
-
-    def _measure(self, seen: Observation) -> _Speech | None:
-        if not math.isfinite(seen.elapsed_ms + seen.voiced_ms + seen.silence_ms):
-            return None
-        silence_ms = max(0.0, seen.silence_ms)
-        return _Speech(
-            elapsed_ms=max(0.0, seen.elapsed_ms),
-            voiced_ms=max(0.0, seen.voiced_ms),
-            silence_ms=silence_ms,
-            faint=seen.level_dbfs < self._settings.faint_dbfs,
-            ended=seen.ended,
-            complete=seen.ended and seen.final,
-            thinking=seen.agent_thinking,
-            settled=seen.ended or silence_ms >= self._settings.quiet_ms,
-        )
 
 
 class LearnedJudge(WordListJudge):
@@ -204,15 +189,24 @@ class LearnedJudge(WordListJudge):
         *,
         allow_interruptions: bool = True,
         readers: Readers | None = None,
+        sensitivity: str = "normal",
+        on_stt_failure: str = "interrupt",
     ) -> None:
-        super().__init__(lexicon, settings, allow_interruptions=allow_interruptions, readers=readers)
+        super().__init__(
+            lexicon,
+            settings,
+            allow_interruptions=allow_interruptions,
+            readers=readers,
+            sensitivity=sensitivity,
+            on_stt_failure=on_stt_failure,
+        )
         self._classifier = classifier
         self._judged: tuple[str, str, bool] = ("", "", False)
         self._p: float | None = None
         self._newest = ""
         self._newest_ms = 0.0
 
-    def _learned(self, seen: Observation, speech: _Speech, reading: Reading) -> tuple[Decision, str] | None:
+    def _learned(self, seen: Observation, speech: Measured, reading: Reading) -> tuple[Decision, str] | None:
         settings = self._settings
         if self._foreign():
             return None
@@ -257,10 +251,10 @@ class LearnedJudge(WordListJudge):
     def _foreign(self) -> bool:
         return self._language not in ("", "en")
 
-    def _remarked(self, speech: _Speech, words: str, p: float) -> tuple[Decision, str]:
+    def _remarked(self, speech: Measured, words: str, p: float) -> tuple[Decision, str]:
         said = words[:_SHOWN_CHARS]
         allowance_ms = self._settings.backchannel_ms + self._settings.backchannel_word_ms * len(words.split())
-        if not speech.complete and speech.voiced_ms > allowance_ms * self._patience(speech):
+        if not speech.complete and speech.voiced_ms > allowance_ms * speech.patience:
             return Decision.INTERRUPT, f"{speech.voiced_ms:.0f} ms of speech are more than {said!r} takes"
         if speech.ended or speech.silence_ms >= self._settings.settle_ms:
             return Decision.RESUME, f"a remark, takes the floor with {p:.0%}: {said}"

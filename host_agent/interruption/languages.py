@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from host_agent.interruption.lexicon import WordReader
 
+_ONE_I = str.maketrans("Iİı", "iii", "\u0307")
 _SHORT_COMMAND = 1
 """A command of one character counts only where it begins what is not an acknowledgement."""
 
@@ -42,14 +43,13 @@ class LanguageLexicon:
         Raises:
             InterruptionSettingError: a list is empty, or both hold the same word.
         """
-        self._lexicon = Lexicon(words.ignore, words.command)
-        self._first_only = words.first_only
         self._turkish = words.language == "tr"
+        self._lexicon = Lexicon(map(self._folded, words.ignore), map(self._folded, words.command))
+        self._first_only = frozenset(map(self._folded, words.first_only))
 
     def read(self, text: str) -> Reading:
         """Return what the words of `text` are; never raises."""
-        if self._turkish:
-            text = text[:LONGEST_TEXT_CHARS].replace("I", "ı").replace("İ", "i")
+        text = self._folded(text[:LONGEST_TEXT_CHARS])
         reading = self._lexicon.read(text)
         late = self._first_only.intersection(reading.commands)
         if not late or not reading.others:
@@ -61,6 +61,10 @@ class LanguageLexicon:
             commands=tuple(word for word in reading.commands if word not in late),
             others=(*reading.others, *sorted(late)),
         )
+
+    def _folded(self, text: str) -> str:
+        """Turkish has two letters i with a capital each; lower-casing by other rules mixes them."""
+        return text.translate(_ONE_I) if self._turkish else text
 
     def _begins_with_command(self, text: str) -> bool:
         words = text.split()
@@ -151,6 +155,10 @@ class Readers:
             return language_of(words, self.usual)
         spoken = tag.lower().replace("_", "-").partition("-")[0]
         return spoken if spoken == "en" or spoken in self._lists else language_of(words, self.usual)
+
+    def read(self, text: str) -> Reading:
+        """Return what the words of a text without a tag are; never raises."""
+        return self.reader(self.language("", text)).read(text)
 
     def reader(self, language: str) -> WordReader:
         """Return what reads `language`, one that `language()` has named."""

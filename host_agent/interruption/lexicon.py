@@ -1,22 +1,20 @@
 """Which words of a transcript acknowledge, which command, and which are neither. Pure.
 
-Words are compared without case, accents of typography or drawn-out letters ("yeahhh"); a phrase
-("hold on") counts as a whole and the longest phrase wins, so that "no problem" in the one list is
-not the "no" of the other.
+Words are compared without case, accents of typography or drawn-out letters ("yeahhh"); of a sound that
+is spelled in several ways ("mm-hmm", "mhm") any spelling stands for all; a phrase ("hold on") counts as a
+whole and the longest phrase wins, so that "no problem" in the one list is not the "no" of the other.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from host_agent.errors import InterruptionSettingError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DEFAULT_IGNORE_WORDS: tuple[str, ...] = (
     "yeah", "yes", "yep", "yup", "ok", "okay", "hm", "hmm", "mhm", "mm-hmm", "uh-huh",
@@ -38,11 +36,17 @@ _ANSWERS = """
     genau klar sí si claro vale oui ouais d'accord sì certo sim हाँ जी haan ji はい ええ うん 是 对 好 tak evet
     tamam да ага 네 예 응
 """
-ANSWERS: frozenset[str] = frozenset(_ANSWERS.split()) | {"all right"}
+ANSWERS: frozenset[str] = frozenset(_ANSWERS.split()) | {"all right", "o k", "okey", "yeh"}
 """Acknowledging words that also answer a question; "mm-hmm" is left out."""
-_DRAWN_OUT = re.compile(r"(.)\1{2,}")
+_DRAWN_OUT = re.compile(r"(.)\1{2,}", re.IGNORECASE)
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
 """What `_WORD` finds in lower-case ASCII, twice as fast."""
+
+_SPELLINGS = """
+    ok, okay, okey, o k; yeah, yea, yeh; hm, hmm, mm; aha, ah ha, a ha; alright, all right, allright
+    uh huh, uhhuh, uh hu; uh uh, uhuh
+    mhm, mm hmm, mm hm, mmhmm, mmhm, mhmm, m hm, m hmm, um hum, um hmm, hm hm
+"""
 
 Phrase = tuple[str, ...]
 
@@ -84,6 +88,13 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(plain))
 
 
+_ALIKE = tuple(
+    tuple(words_of(each) for each in group.split(","))
+    for group in re.split(r"[;\n]", _SPELLINGS)
+    if group.strip()
+)
+
+
 class Lexicon:
     """Two lists of words and phrases: those that acknowledge and those that command."""
 
@@ -104,6 +115,10 @@ class Lexicon:
                 "ignore_words", f"{both} are in command_words too", cure="Take them out of one of the lists"
             )
         self._kinds: dict[Phrase, bool] = {**dict.fromkeys(ignore, False), **dict.fromkeys(command, True)}
+        for spellings in _ALIKE:
+            kinds = {self._kinds[each] for each in spellings if each in self._kinds}
+            if len(kinds) == 1:
+                self._kinds.update(dict.fromkeys(spellings, kinds.pop()))
         self._longest: dict[str, int] = {}
         for phrase in self._kinds:
             self._longest[phrase[0]] = max(self._longest.get(phrase[0], 0), len(phrase))
@@ -147,8 +162,8 @@ class Lexicon:
 
 
 def _phrases(key: str, entries: Iterable[str]) -> dict[Phrase, None]:
-    if isinstance(entries, str):
-        raise InterruptionSettingError(key, "is one text", cure="Give a list of words")
+    if isinstance(entries, str) or not isinstance(entries, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+        raise InterruptionSettingError(key, f"{entries!r} is no list", cure="Give a list of words")
     phrases: dict[Phrase, None] = {}
     for entry in entries:
         words = words_of(entry) if isinstance(entry, str) else ()  # pyright: ignore[reportUnnecessaryIsInstance] -- from files

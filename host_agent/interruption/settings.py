@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from typing import cast
 
 from host_agent.errors import InterruptionSettingError
 from host_agent.interruption.lexicon import DEFAULT_COMMAND_WORDS, DEFAULT_IGNORE_WORDS, Lexicon
@@ -75,11 +77,11 @@ _RANGES = {
 }
 
 LONGEST_STT_TIMEOUT_MS = 500.0
+LEARNED, LISTS = "learned", "lists"
 LANGUAGES = ("en", "de", "es", "fr", "it", "pt", "hi", "ja", "zh", "nl", "pl", "tr", "ru", "ko")
 _CHOICES = {
     "sensitivity": ("low", "normal", "high"),
     "on_stt_failure": ("interrupt", "continue"),
-    "judging": ("learned", "lists"),
     "language": LANGUAGES,
 }
 
@@ -97,12 +99,13 @@ class InterruptionHandlerConfig:
     """How long a decision waits for a transcript; then it is the safe one, an interruption."""
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     sensitivity: str = "normal"
-    """How readily words of neither list stop the agent: `low` never, `normal` once they are final or
-    `unknown_words` of them have come, `high` at the first of them. Commands always do."""
+    """How readily words of neither list stop the agent: `low` never, `normal` when the judge says so
+    (`judging`), `high` at the first of them. Commands always do."""
     on_stt_failure: str = "interrupt"
-    """What a hook that gets no transcript in time says: `interrupt` (safe) or `continue`."""
-    judging: str = "learned"
-    """`learned`: the classifier judges English words of neither list; `lists`: durations and counts do."""
+    """What is done where no words come in time: `interrupt` (safe) or `continue`."""
+    judging: str = LEARNED
+    """`learned`: the classifier judges English words of neither list; `lists`: durations and counts do; or
+    the name of a judge that a package brings (entry points of the group `swarm.judges`)."""
     language: str = "en"
     """What people speak, one of LANGUAGES: picks the lists where none are given."""
 
@@ -114,9 +117,9 @@ class InterruptionHandlerConfig:
         """
         for key in ("ignore_words", "command_words"):
             words = getattr(self, key)
-            if isinstance(words, str) or not hasattr(words, "__iter__"):
+            if isinstance(words, str | bytes | Mapping) or not isinstance(words, Iterable):
                 raise InterruptionSettingError(key, f"{words!r} is not a list of words")
-            object.__setattr__(self, key, tuple(words))
+            object.__setattr__(self, key, tuple(cast("Iterable[str]", words)))
         for key in ("allow_interruptions", "log_all_decisions"):
             if not isinstance(getattr(self, key), bool):
                 raise InterruptionSettingError(key, f"{getattr(self, key)!r} is neither true nor false")
@@ -128,6 +131,10 @@ class InterruptionHandlerConfig:
         for key, choices in _CHOICES.items():
             if getattr(self, key) not in choices:
                 raise InterruptionSettingError(key, f"{getattr(self, key)!r} is none of {', '.join(choices)}")
+        if not isinstance(self.judging, str) or not self.judging:  # pyright: ignore[reportUnnecessaryIsInstance] -- from files
+            raise InterruptionSettingError("judging", f"{self.judging!r} is no name of a judge")
+        if not isinstance(self.judge, JudgeSettings):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+            raise InterruptionSettingError("judge", f"{self.judge!r} is no JudgeSettings")
         self.lexicon()
 
     def lexicon(self) -> Lexicon:

@@ -11,13 +11,14 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from host_agent.errors import InterruptionSettingError
 from host_agent.interruption.lexicon import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 __all__ = (
     "AllOf",
@@ -113,7 +114,7 @@ class TimeBasedStrategy(BaseInterruptionStrategy):
 
     def append_text(self, text: str) -> None:
         with self.lock:
-            if self._since_s is None and text.strip():
+            if self._since_s is None and joined("", text).strip():
                 self._since_s = self._clock()
 
     def replace_text(self, text: str) -> None:
@@ -217,6 +218,8 @@ def checked_strategies(strategies: Iterable[object]) -> tuple[BaseInterruptionSt
         InterruptionSettingError: one of them is no strategy.
     """
     checked: list[BaseInterruptionStrategy] = []
+    if not isinstance(strategies, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+        raise InterruptionSettingError("interruption_strategies", f"{strategies!r} is no list of strategies")
     for each in strategies:
         if not isinstance(each, BaseInterruptionStrategy):
             raise InterruptionSettingError(
@@ -240,5 +243,7 @@ def checked(key: str, value: float, low: float, high: float) -> float:
 
 
 def joined(text: str, more: str) -> str:
-    """Return the words of both, in order; the latest ones where there are too many."""
+    """Return the words of both, in order; the latest ones where there are too many. No text adds nothing."""
+    if not isinstance(more, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+        return text
     return f"{text} {more}"[-LONGEST_TEXT_CHARS:] if text else more[-LONGEST_TEXT_CHARS:]

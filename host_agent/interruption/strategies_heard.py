@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,6 @@ from host_agent.interruption.strategies import BaseInterruptionStrategy, checked
 from host_agent.interruption.urgency import urgency_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 __all__ = (
@@ -75,10 +74,10 @@ class KeywordInterruptionStrategy(_ByText):
             InterruptionSettingError: there are none, or one of them is no word.
         """
         super().__init__()
-        if isinstance(keywords, str):
-            raise InterruptionSettingError("keywords", "is one text", cure="Give a list of words")
+        if isinstance(keywords, str) or not isinstance(keywords, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
+            raise InterruptionSettingError("keywords", f"{keywords!r} is no list of words")
         given = tuple(keywords)
-        self._phrases = tuple(words_of(each) for each in given)
+        self._phrases = tuple(words_of(each) if isinstance(each, str) else () for each in given)  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
         if not self._phrases or not all(self._phrases):
             raise InterruptionSettingError("keywords", f"{given!r} is no list of words")
 
@@ -126,6 +125,8 @@ class VolumeInterruptionStrategy(BaseInterruptionStrategy):
         self._loud_ms = 0.0
 
     def append_audio(self, audio: bytes, sample_rate_hz: int) -> None:
+        if not _is_sound(audio, sample_rate_hz):
+            return
         if not 4_000 <= sample_rate_hz <= 192_000:
             return
         samples = np.frombuffer(audio[: len(audio) // 2 * 2], dtype="<i2").astype(np.float64)
@@ -154,6 +155,10 @@ class MinDurationInterruptionStrategy(VolumeInterruptionStrategy):
 
     def __init__(self, min_duration_ms: float = 500.0, *, min_dbfs: float = -50.0) -> None:
         super().__init__(min_dbfs, min_duration_ms=min_duration_ms)
+
+
+def _is_sound(audio: object, sample_rate_hz: object) -> bool:
+    return isinstance(audio, bytes | bytearray | memoryview) and isinstance(sample_rate_hz, int | float)
 
 
 def _blocks(samples: NDArray[np.float64], sample_rate_hz: int) -> list[NDArray[np.float64]]:

@@ -56,7 +56,10 @@ class StrategyJudge:
         """Return what is to be done now; Interrupt is final. Never raises."""
         if self._fired is not None:
             return self._fired
-        decision, reason = self._decide(observation)
+        try:
+            decision, reason = self._decide(observation)
+        except (AttributeError, TypeError, ValueError) as error:
+            decision, reason = Decision.INTERRUPT, f"what cannot be read ({error}): interrupt to be safe"
         verdict = Verdict(decision, reason, observation.words)
         if decision is Decision.INTERRUPT:
             self._fired = verdict

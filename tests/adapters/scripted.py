@@ -166,11 +166,18 @@ class ScriptedEars:
             listener.on_speech_progress(event)
 
     def words(
-        self, person: str, text: str, *, final: bool = False, speech_id: str = "", language: str = ""
+        self,
+        person: str,
+        text: str,
+        *,
+        final: bool = False,
+        speech_id: str = "",
+        language: str = "",
+        confidence: float | None = None,
     ) -> None:
         speech = self._person(person).speech
         known = speech_id or (speech.speech_id if speech else "")
-        event = WordsHeard(known, person, text, final, language=language)
+        event = WordsHeard(known, person, text, final, confidence, language=language)
         for listener in tuple(self._listeners):
             listener.on_words(event)
 

@@ -64,7 +64,7 @@ def test_it_goes_on_at_the_very_next_sample_faded_in(held_ms: int, depth_frames:
         assert ramp == pytest.approx(np.arange(1, FADE + 1) / FADE, abs=1e-3)
         assert not got[resumes + len(whole) :].any()
         (resumed,) = s.reports.of("resumed")
-        assert resumed.held_ms == pytest.approx(held_ms)
+        assert resumed.held_ms == (resumes - gap) / RATE * 1000
         assert (resumes - gap) / RATE * 1000 == pytest.approx(held_ms, abs=10)
 
     run_virtual(test)
@@ -126,6 +126,27 @@ def test_an_utterance_that_begins_after_a_hold_is_not_faded() -> None:
             got = heard(s)
             start = int(np.flatnonzero(got)[0])
             assert np.array_equal(got[start : start + len(said)], said)
+
+    run_virtual(test)
+
+
+@pytest.mark.parametrize(("ready_ms", "cost_ms"), [(1_000, 0.0), (180, 120.0)])
+def test_a_false_alarm_costs_what_it_held_back_and_nothing_while_the_agent_thinks(
+    ready_ms: int, cost_ms: float
+) -> None:
+    async def test(loop: VirtualLoop) -> None:
+        async with scene(loop, mode=BargeInMode.CONFIRM) as s:
+            s.ears.hear("ann", 100)
+            s.adapter.begin_utterance("u1")
+            s.ears.start("ann")
+            await s.pass_ms(min(ready_ms, 300))
+            if ready_ms < 300:
+                begin(s, 500)
+                await s.pass_ms(300 - ready_ms)
+            s.ears.words("ann", "yeah")
+            s.ears.end("ann")
+            (resumed,) = s.reports.of("resumed")
+            assert resumed.held_ms == pytest.approx(cost_ms, abs=10)
 
     run_virtual(test)
 

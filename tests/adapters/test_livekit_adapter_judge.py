@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from adapters.gate import GateState
-from host_agent.interruption import InterruptionHandlerConfig, judge_factory
+from host_agent.interruption import InterruptionHandlerConfig, JudgeSettings, judge_factory
 from streams.vocabulary import BargeInMode, Decision, Observation, Verdict
-from tests.adapters.scene import scene, speak
+from tests.adapters.scene import Scene, scene, speak
 from tests.adapters.scripted import (
     RATE,
 )
@@ -198,5 +198,53 @@ def test_the_judge_is_told_what_is_known_of_the_speech() -> None:
             assert last.elapsed_ms == pytest.approx(180)
             assert last.voiced_ms == pytest.approx(180)
             assert last.level_dbfs == -25
+
+    run_virtual(test)
+
+
+async def over(s: Scene, *, words: str = "", level_dbfs: float = -25.0) -> float:
+    """Let ann speak on over the agent; returns after how long, by her onset, she cut it off."""
+    s.ears.hear("ann", 100)
+    s.ears.start("ann", onset_ms_ago=0)
+    for elapsed_ms in range(0, 5_000, 10):
+        if s.reports.of("cut"):
+            return elapsed_ms
+        s.ears.hear("ann")
+        s.ears.progress("ann", level_dbfs=level_dbfs)
+        if words and elapsed_ms == 200:
+            s.ears.words("ann", words, confidence=0.3)
+        await s.pass_ms(10)
+    raise AssertionError("not cut off")
+
+
+@pytest.mark.parametrize("mode", [BargeInMode.CONFIRM, BargeInMode.OVERLAP])
+@pytest.mark.parametrize("profile", ["speaking", "thinking", "faint"])
+@pytest.mark.parametrize(
+    ("settings", "words", "after_ms"),
+    [
+        ({}, "", 1_000),
+        ({"wordless_ms": 2_100}, "", 2_100),
+        ({"wordless_ms": 600, "no_words_ms": 300}, "", 600),
+        ({}, "hm", 500),
+        ({"no_words_ms": 1_800, "sustained_ms": 1_800}, "hm", 1_800),
+        ({"no_words_ms": 300}, "hm", 300),
+    ],
+)
+def test_the_judges_limits_hold_whether_words_come_or_not(
+    mode: BargeInMode, profile: str, settings: dict[str, float], words: str, after_ms: float
+) -> None:
+    """For a faint voice and while the agent thinks they are twice as long."""
+    make = judge_factory(InterruptionHandlerConfig(judge=JudgeSettings(**settings)))
+
+    async def test(loop: VirtualLoop) -> None:
+        async with scene(loop, mode=mode, judge=lambda _: make()) as s:
+            if profile == "thinking":
+                s.adapter.begin_utterance("u1")
+            else:
+                speak(s.adapter, "u1", 8_000)
+                await s.pass_ms(200)
+            level_dbfs = -58.0 if profile == "faint" else -25.0
+            cut_ms = await over(s, words=words, level_dbfs=level_dbfs)
+            assert cut_ms == pytest.approx(after_ms * (1 if profile == "speaking" else 2), abs=20)
 
     run_virtual(test)

@@ -47,6 +47,15 @@ def test_speech_that_goes_on_without_a_word_has_more_time() -> None:
     assert say(case, HOLD, seen(words="well"), 10.6)[1] is INTERRUPT
 
 
+def test_a_judge_with_longer_limits_is_not_overruled_before_them() -> None:
+    patient = Case(10.5, 11.0, patient_until_s=13.0)
+    assert say(patient, HOLD, seen(), 12.99)[1] is None
+    assert say(patient, HOLD, seen(words="well"), 12.99)[1] is None
+    assert say(patient, INTERRUPT, seen(), 10.2)[1] is INTERRUPT
+    assert say(patient, HOLD, seen(silence_ms=200), 10.6)[1] is RESUME
+    assert say(patient, HOLD, seen(), 13.0)[1] is INTERRUPT
+
+
 def test_a_word_that_comes_after_a_short_speech_finds_it_released() -> None:
     case, said = say(CASE, HOLD, seen(silence_ms=60), 10.5)
     assert said is None

@@ -99,6 +99,8 @@ class Person:
         self._url = url
         self._token = token
         self._clock = clock
+        self.through: Callable[[bytes], bytes] = lambda pcm: pcm
+        """What becomes of each frame before it is pushed: an echo that is mixed in, say."""
         self._live = asyncio.Event()
         self._live.set()
         self._room: list[bytes] = [bytes(2 * round(sample_rate_hz * FRAME_S))]
@@ -211,7 +213,7 @@ class Person:
                 self._next += 1
                 if self._next == len(self._frames) and self._said is not None and not self._said.done():
                     self._said.set_result(None)
-            await source.capture_frame(audio_frame(pcm, self.sample_rate_hz, 1, size))
+            await source.capture_frame(audio_frame(self.through(pcm), self.sample_rate_hz, 1, size))
             due_s = max(due_s + FRAME_S, self._clock() - 0.1)
             await asyncio.sleep(max(0.0, due_s - self._clock()))
 

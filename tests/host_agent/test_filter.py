@@ -141,3 +141,28 @@ async def test_the_state_of_an_agent_is_a_value_of_one_moment() -> None:
     assert (before.is_speaking, during.is_speaking, manager.get_state().is_speaking) == (False, True, False)
     assert during.to_dict() == {"is_speaking": True, "utterance_id": "u1"}
     assert InterruptionFilter().should_interrupt("stop", during)[0] is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["O.K.", "okey", "Mm-hmm.", "mmhmm", "mm hm", "Mhm", "uhhuh", "Uh huh", "Mmm", "mmmm", "Yea", "Ah ha"],
+)
+def test_a_sound_is_known_by_any_spelling(text: str) -> None:
+    decided, reason = InterruptionFilter().should_interrupt(text, {"is_speaking": True})
+    assert decided is False, reason
+
+
+@pytest.mark.parametrize(
+    ("ignored", "heard"),
+    [("ok", "okay"), ("okay", "OK"), ("mhm", "mm-hmm"), ("hmm", "hm"), ("uh-huh", "uhhuh")],
+)
+def test_a_list_of_ones_own_needs_one_spelling_of_a_sound(ignored: str, heard: str) -> None:
+    own = InterruptionFilter(ignore_words=[ignored], command_words=["stop"])
+    assert own.should_interrupt(heard, {"is_speaking": True})[0] is False
+    assert own.should_interrupt("yeah", {"is_speaking": True})[0] is True
+
+
+def test_spellings_that_the_lists_tell_apart_stay_apart() -> None:
+    own = InterruptionFilter(ignore_words=["mm"], command_words=["hmm"])
+    assert own.should_interrupt("mm", {"is_speaking": True})[0] is False
+    assert own.should_interrupt("hmm", {"is_speaking": True})[0] is True

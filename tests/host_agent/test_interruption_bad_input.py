@@ -5,15 +5,26 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from host_agent.errors import InterruptionSettingError
 from host_agent.interruption import (
+    AllOf,
+    HandlerAction,
     InterruptionFilter,
+    InterruptionHandler,
     InterruptionHandlerConfig,
+    KeywordInterruptionStrategy,
+    MinDurationInterruptionStrategy,
+    MinWordsInterruptionStrategy,
+    PipelineTaskConfig,
+    StrategyJudge,
+    TimeBasedStrategy,
+    UrgencyInterruptionStrategy,
     VolumeInterruptionStrategy,
+    WordFilterInterruptionStrategy,
     judge_factory,
     load_config,
 )
@@ -22,8 +33,10 @@ from streams.vocabulary import Decision
 from .test_judge import seen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from host_agent.interruption import BaseInterruptionStrategy
     from streams.vocabulary import Observation, Verdict
 
 BINARY = bytes(range(256)).decode("latin-1")
@@ -142,3 +155,93 @@ def test_an_unknown_tag_is_read_as_the_setting_says(language: str) -> None:
     judge = judge_factory(InterruptionHandlerConfig())()
     expected = Decision.HOLD if language.startswith("zh") else Decision.CONTINUE
     assert judge.observe(seen(300, words="yeah", language=language)).decision is expected
+
+
+NO_TEXTS = [None, 7, math.nan, b"stop", ["stop"]]
+
+
+@pytest.mark.parametrize("wrong", NO_TEXTS)
+def test_the_handler_interrupts_to_be_safe_where_there_is_no_text(wrong: Any) -> None:
+    handler = InterruptionHandler(InterruptionHandlerConfig(log_all_decisions=True))
+    handler.note_agent_said(wrong)
+    handler.note_agent_state("speaking")
+    decided = handler.analyze(wrong)
+    assert decided.action is HandlerAction.INTERRUPT
+    assert "safe" in decided.reason
+    assert not handler.is_backchanneling(wrong)
+    assert not handler.contains_interruption(wrong)
+    assert not handler.should_skip_reply(wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "\x00", ["pl"]])
+def test_the_handler_reads_words_with_a_wrong_tag_as_the_setting_says(wrong: Any) -> None:
+    handler = InterruptionHandler(InterruptionHandlerConfig())
+    handler.note_agent_state("speaking")
+    assert handler.analyze("yeah", language=wrong).action is HandlerAction.IGNORE
+    assert handler.analyze("stop", language=wrong).action is HandlerAction.INTERRUPT
+
+
+@pytest.mark.parametrize("wrong", [math.nan, "sure", [0.9]])
+def test_the_handler_takes_a_confidence_that_is_no_number_for_unsure(wrong: Any) -> None:
+    handler = InterruptionHandler(InterruptionHandlerConfig())
+    handler.note_agent_state("speaking")
+    assert handler.analyze("yeah", confidence=wrong).action is HandlerAction.WAIT
+    assert handler.analyze("stop", confidence=wrong).action is HandlerAction.INTERRUPT
+
+
+EVERY_STRATEGY = [
+    MinWordsInterruptionStrategy(2),
+    TimeBasedStrategy(0.0),
+    KeywordInterruptionStrategy(["stop"]),
+    UrgencyInterruptionStrategy(),
+    WordFilterInterruptionStrategy(),
+    VolumeInterruptionStrategy(),
+    MinDurationInterruptionStrategy(),
+]
+
+
+@pytest.mark.parametrize("strategy", EVERY_STRATEGY, ids=lambda each: each.name)
+def test_a_strategy_passes_over_what_is_no_text_and_no_sound(strategy: BaseInterruptionStrategy) -> None:
+    for text in NO_TEXTS:
+        strategy.append_text(text)  # type: ignore[arg-type]
+        strategy.replace_text(text)  # type: ignore[arg-type]
+        assert strategy.should_interrupt() is False
+    for audio, hz in ((None, 16_000), ("sound", 16_000), (7, 16_000), (b"\xff\x7f" * 9_000, None)):
+        strategy.append_audio(audio, hz)  # type: ignore[arg-type]
+        assert strategy.should_interrupt() is False
+
+
+@pytest.mark.parametrize("wrong", NO_TEXTS)
+def test_a_judge_of_strategies_interrupts_to_be_safe_where_there_is_no_text(wrong: Any) -> None:
+    judge = StrategyJudge([MinWordsInterruptionStrategy(3)])
+    verdict = judge.observe(replace(seen(300), words=wrong))
+    assert verdict.decision is Decision.INTERRUPT
+    assert "safe" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (lambda: InterruptionHandlerConfig(judge="x"), "judge"),
+        (lambda: InterruptionHandlerConfig(ignore_words={"aye": 1}), "ignore_words"),
+        (lambda: InterruptionHandlerConfig(command_words=b"stop"), "command_words"),
+        (lambda: InterruptionHandler(backchanneling_words="yeah"), "ignore_words"),
+        (lambda: InterruptionHandler(interruption_words=7), "command_words"),
+        (lambda: InterruptionFilter(ignore_words=7), "ignore_words"),
+        (lambda: InterruptionFilter(command_words="stop"), "command_words"),
+        (lambda: KeywordInterruptionStrategy([None]), "keywords"),
+        (lambda: KeywordInterruptionStrategy(7), "keywords"),
+        (lambda: AllOf(None), "interruption_strategies"),
+        (lambda: StrategyJudge(7), "interruption_strategies"),
+        (lambda: PipelineTaskConfig(interruption_strategies=None), "interruption_strategies"),
+        (lambda: PipelineTaskConfig(allow_interruptions="no"), "allow_interruptions"),
+        (lambda: load_config(7), "config_file"),
+        (lambda: load_config(b"config.json"), "config_file"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_its_key_wherever_it_is_given(
+    make: Callable[[], object], key: str
+) -> None:
+    with pytest.raises(InterruptionSettingError) as refused:
+        make()
+    assert refused.value.key == key

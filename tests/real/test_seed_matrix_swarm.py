@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.livekit_room import LiveKitRoom
+from host_agent.interruption import MinWordsInterruptionStrategy
 from host_agent.offline.voice import EspeakVoice
 from host_agent.ports import Prompt
 from streams import events as ev
@@ -84,13 +85,13 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    server: LiveKitServer, redis: Redis, *replies: str, mode: BargeInMode = BargeInMode.CONFIRM
+    server: LiveKitServer, redis: Redis, *replies: str, mode: BargeInMode = BargeInMode.CONFIRM, **spec: Any
 ) -> AsyncGenerator[Scene]:
     ears, seen, model = ScriptedRecogniser(), Happenings(), ScriptModel(*replies)
     session = SwarmSession(
         redis,
         ROOM,
-        agents=[agent(AGENT, model, mode=mode)],
+        agents=[agent(AGENT, model, mode=mode, **spec)],
         connect=lambda name: LiveKitRoom(server.url, token=server.token(name, ROOM)),
         recogniser=ears,
         on_event=seen.feed,
@@ -172,3 +173,85 @@ async def test_a_silent_agent_answers_whatever_it_is_told(server: LiveKitServer,
             await at.until(ev.FloorReleased, since=since)
             await asyncio.sleep(0.3)
         assert len(at.model.requests) == 1 + len(ANSWERED)
+
+
+STATED = "We have counted all the boats in the harbour. That is the plan for today."
+ASKED = "We have counted all the boats in the harbour. Are you ready?"
+
+
+@pytest.mark.parametrize("mode", [BargeInMode.CONFIRM, BargeInMode.OVERLAP])
+async def test_what_begins_over_the_agents_last_words_and_asks_for_something_is_answered(
+    server: LiveKitServer, real_redis: Redis, mode: BargeInMode
+) -> None:
+    cases = (
+        (STATED, "Okay.", 900, False),
+        (ASKED, "Yeah.", 350, True),
+        (STATED, "Okay. What about tomorrow?", 500, True),
+    )
+    replies = [reply for said, _, _, answered in cases for reply in (said, ANSWER)[: 1 + answered]]
+    async with scene(server, real_redis, *replies, mode=mode) as at:
+        for said, words, before_end_ms, answered in cases:
+            since, requests = len(at.seen.all), len(at.model.requests)
+            made = EspeakVoice(rate_wpm=200).synthesise_blocking(said)
+            lasts_s = len(made.pcm) / 2 / made.sample_rate_hz
+            at.listener.clear()
+            await at.session.agents[AGENT].ask(Prompt("Tell."))
+            await at.until(ev.FloorTaken, since=since)
+            begun_s = await at.listener.wait_audible(AGENT, after_s=0.0, limit_s=5.0)
+            await asyncio.sleep(max(0.0, begun_s + lasts_s - before_end_ms / 1000 - time.monotonic()))
+            await at.says(words)
+            while len(at.since(ev.Utterance, since)) < 1 + answered:
+                await at.seen.next(lambda event: isinstance(event, ev.Utterance), 15.0)
+            while not any(each.final for each in at.since(ev.Transcript, since)):
+                await at.seen.next(lambda event: isinstance(event, ev.Transcript), 15.0)
+            await asyncio.sleep(0.6)
+            assert len(at.model.requests) - requests == 1 + answered, words
+            assert at.since(ev.Utterance, since)[-1].heard_text == (ANSWER if answered else said), words
+            if answered:
+                assert at.model.requests[-1][-1] == ("user", words.lower())
+
+
+async def test_an_interruption_goes_through_the_stages_of_the_running_host_and_empties_their_queues(
+    server: LiveKitServer, real_redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once asked for by a frame, once by a person's third word: the strategies came with the StartFrame."""
+    left: list[tuple[int, bool, bool]] = []
+
+    def look() -> None:
+        connection: Any = runtime.host._brain.stage.connection
+        stopped = bool(connection._turn.cancelling()) or connection._turn.done()
+        left.append((runtime.adapter._voice._queue.waiting_samples, stopped, connection._out.empty()))
+
+    def on_cut(cut: Any) -> None:
+        told(cut)
+        look()
+
+    replies = (COUNTING, COUNTING, "Fine.")
+    spec = {"interruption_strategies": lambda: [MinWordsInterruptionStrategy(3)]}
+    async with scene(server, real_redis, *replies, **spec) as at:
+        runtime = at.session.agents[AGENT]
+        stages, told = runtime.interruptions, runtime.on_cut
+        every = (stages.gate, stages.model, stages.voice, stages.playout)
+        assert all(stage.interruptions_allowed() for stage in every)
+        assert [[each.name for each in stage.interruption_strategies()] for stage in every] == [
+            ["MinWordsInterruptionStrategy"]
+        ] * 4
+
+        since = await begin(at)
+        assert runtime.adapter._voice._queue.waiting_samples > 0
+        stages.model.push_interruption_task_frame(by=PERSON, reason="a button")
+        asked_s = time.monotonic()
+        look()
+        cut = await at.until(ev.Interruption, since=since)
+        assert (cut.interruptor, cut.reason) == (PERSON, "a button")
+        await at.until(ev.FloorReleased | ev.FloorRevoked, since=since)
+        await asyncio.sleep(0.8)
+        assert at.audible_ms(asked_s + 0.3, asked_s + 0.8) == 0
+
+        monkeypatch.setattr(runtime, "on_cut", on_cut)
+        since = await begin(at)
+        told_s = await at.says("Yeah okay right.")
+        cut = await at.until(ev.Interruption, since=since)
+        assert (cut.interruptor, cut.reason) == (PERSON, "MinWordsInterruptionStrategy")
+        assert at.audible_ms(told_s + 0.3, min(told_s + 0.5, time.monotonic())) == 0
+        assert left == [(0, True, True)] * 2

@@ -63,6 +63,12 @@ class ScriptedRecogniser:
     def cancel(self) -> None:
         self._tell = None
 
+    def tell(self, text: str, *, final: bool = False) -> None:
+        """Say now what is known of the newest speech."""
+        self._text = text
+        if self._tell is not None:
+            self._tell(text, final)
+
     async def follow(self, made: Made, onset_s: float) -> float:
         """Hear each word a while after its end; returns when the last was told."""
         first_ms = made.words[0].start_ms
@@ -70,9 +76,7 @@ class ScriptedRecogniser:
         for word in made.words:
             due_s = onset_s + (word.end_ms - first_ms + LATE_MS) / 1000
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-            self._text = f"{self._text} {word.text}".strip().lower()
-            if self._tell is not None:
-                self._tell(self._text, False)
+            self.tell(f"{self._text} {word.text}".strip().lower())
         return time.monotonic()
 
 

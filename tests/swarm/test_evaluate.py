@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from host_agent.interruption import judging
 from streams.vocabulary import Decision, Observation, Verdict
-from swarm import evaluate_judges
 from swarm.commands import app
 from swarm.errors import SettingError
 from swarm.evaluate import EvaluationError, judged, row_of, scores
 from swarm.evaluate_judges import MinWordsJudge, judge_named
 from swarm.evaluate_run import Options, read_rows, run
+
+from .commands_run import SWARM
 
 ROWS: list[dict[str, Any]] = [
     {"text": "mm-hmm", "label": "ignore", "context": "so the line", "word_times": [["mm-hmm", 0.0, 0.3]]},
@@ -85,39 +88,123 @@ def test_long_files_tell_how_far_they_are(tmp_path: Path) -> None:
     ran = CliRunner().invoke(
         app, ["eval", str(file), "--judge", "always", "--picture", str(tmp_path / "p.png")]
     )
-    assert "judged 500 of 1001" in ran.stderr
+    assert "judged 500 rows" in ran.stderr
+    assert "% of the file" in ran.stderr
     assert "false fires 1.000" in ran.stdout
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("{", "is not JSON"),
-        ("[1]", "holds no object"),
-        ('{"label": "ignore"}', "has no text"),
-        ('{"text": "a", "label": "maybe"}', "neither"),
-        ('{"text": "a", "label": "ignore", "context": 3}', "context is no text"),
-        ('{"text": "a", "label": "ignore", "word_times": [["a", 1]]}', "word_times are not"),
-        ('{"text": "a", "label": "ignore", "word_times": [["a", 1, NaN]]}', "no time"),
-    ],
-)
-def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str, reason: str) -> None:
-    file = tmp_path / "bad.jsonl"
-    file.write_text(json.dumps(ROWS[1]) + "\n" + line + "\n", encoding="utf-8")
+UNREADABLE = [
+    ("{", "is not JSON"),
+    ("[1]", "holds no object"),
+    ('{"label": "ignore"}', "has no text"),
+    ('{"text": 7, "label": "ignore"}', "has no text"),
+    ("[" * 100_000, "is not JSON"),
+    ('{"text": "' + "a " * 100_000 + '"}', "is longer than"),
+]
+DOUBTFUL = [
+    ('{"text": "yeah", "label": "maybe"}', "neither"),
+    ('{"text": "yeah", "label": ["ignore"]}', "neither"),
+    ('{"text": "yeah", "label": "ignore", "context": 3}', "context is no text"),
+    ('{"text": "yeah", "label": "ignore", "language": 3}', "language is no text"),
+    ('{"text": "yeah", "label": "ignore", "word_times": [["yeah", 1]]}', "word_times are not"),
+    ('{"text": "yeah", "label": "ignore", "word_times": {"yeah": 1}}', "word_times are not"),
+    (
+        '{"text": "yeah", "label": "ignore", "word_times": [["yeah", 0, 1' + "0" * 400 + "]]}",
+        "word_times are",
+    ),
+    ('{"text": "yeah", "label": "ignore", "word_times": [["yeah", 1, NaN]]}', "no stretch of time"),
+    ('{"text": "yeah", "label": "ignore", "word_times": [["yeah", 1, 0.5]]}', "no stretch of time"),
+    ('{"text": "yeah", "label": "ignore", "word_times": [["yeah", -1, 0.5]]}', "no stretch of time"),
+]
+
+
+def predicted(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(("line", "reason"), UNREADABLE)
+def test_a_line_that_cannot_be_judged_has_the_safe_prediction_and_is_named(
+    tmp_path: Path, line: str, reason: str
+) -> None:
+    file, out = tmp_path / "bad.jsonl", tmp_path / "out.jsonl"
+    file.write_text(f"{json.dumps(ROWS[1])}\n{line}\n\n{json.dumps(ROWS[3])}", encoding="utf-8")
+    found = run(Options(file, "learned", predictions=out))
+    assert [each["decision"] for each in predicted(out)] == ["ignore", "interrupt", "interrupt"]
+    assert predicted(out)[1]["confidence"] == 0.5
+    assert (found["predicted"], found["rows"], found["unjudged"]) == (3, 2, 1)
+    (problem,) = found["problems"]["first"]
+    assert problem["line"] == 2
+    assert reason in problem["reason"]
     with pytest.raises(EvaluationError, match=reason) as refused:
         read_rows(file)
     assert refused.value.line == 2
 
 
+@pytest.mark.parametrize(("line", "reason"), DOUBTFUL)
+def test_a_row_is_judged_without_what_is_wrong_with_it(tmp_path: Path, line: str, reason: str) -> None:
+    file, out = tmp_path / "bad.jsonl", tmp_path / "out.jsonl"
+    file.write_text(line, encoding="utf-8")
+    found = run(Options(file, "learned", predictions=out))
+    assert predicted(out) == [{"decision": "ignore", "confidence": 1.0}]
+    assert (found["unjudged"], found["unlabelled"], found["rows"]) in ((0, 0, 1), (0, 1, 0))
+    assert reason in found["problems"]["first"][0]["reason"]
+    with pytest.raises(EvaluationError, match=reason):
+        read_rows(file)
+
+
+def test_rows_without_a_label_are_judged_and_not_scored(tmp_path: Path) -> None:
+    file, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    file.write_text('{"text": "yeah"}\n{"text": "stop", "label": null}\n', encoding="utf-8")
+    found = run(Options(file, "learned", predictions=out, picture=tmp_path / "picture.png"))
+    assert [each["decision"] for each in predicted(out)] == ["ignore", "interrupt"]
+    assert (found["rows"], found["unlabelled"]) == (0, 2)
+    assert found["all"]["balanced_accuracy"] is None
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_row_in_another_language_is_read_as_such(tmp_path: Path) -> None:
+    file, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    file.write_text('{"text": "no no"}\n{"text": "no no", "language": "pl"}\n', encoding="utf-8")
+    run(Options(file, "learned", predictions=out))
+    assert [each["decision"] for each in predicted(out)] == ["interrupt", "ignore"]
+
+
 def test_a_file_that_is_missing_empty_or_binary_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="cannot be read"):
-        read_rows(tmp_path / "none.jsonl")
+        run(Options(tmp_path / "none.jsonl", "learned"))
     (tmp_path / "empty.jsonl").write_text("\n\n", encoding="utf-8")
+    with pytest.raises(EvaluationError, match="holds no row"):
+        run(Options(tmp_path / "empty.jsonl", "learned"))
     with pytest.raises(EvaluationError, match="holds no rows"):
         read_rows(tmp_path / "empty.jsonl")
     (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(EvaluationError, match="not UTF-8"):
-        read_rows(tmp_path / "binary.jsonl")
+        run(Options(tmp_path / "binary.jsonl", "learned"))
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(rows: Path, tmp_path: Path) -> None:
+    held = rows.read_bytes()
+    for path, why in (
+        (tmp_path, "a folder"),
+        (tmp_path / "none" / "out", "no such folder"),
+        (rows, "the file of the rows"),
+    ):
+        for option, options in (
+            ("--predictions", Options(rows, "learned", predictions=path)),
+            ("--picture", Options(rows, "learned", picture=path)),
+        ):
+            with pytest.raises(SettingError, match=why) as refused:
+                run(options)
+            assert refused.value.setting == option
+    assert rows.read_bytes() == held
+
+
+def test_rows_may_come_from_standard_input(rows: Path, tmp_path: Path) -> None:
+    told = subprocess.run(
+        [SWARM, "eval", "-", "--json", "--picture", tmp_path / "p.png"],
+        input=rows.read_bytes(), capture_output=True, timeout=50, check=True,
+    )  # fmt: skip
+    assert json.loads(told.stdout)["predicted"] == len(ROWS)
 
 
 def test_an_unknown_judge_is_refused_with_the_known_ones() -> None:
@@ -131,6 +218,25 @@ class OwnJudge:
         return Verdict(Decision.CONTINUE, "never", observation.words, confidence=0.6)
 
 
+class FailingJudge:
+    """Fails at its second stretch of speech."""
+
+    def observe(self, observation: Observation) -> Verdict:
+        if "right" in observation.words:
+            raise RuntimeError("no network")
+        return Verdict(Decision.CONTINUE, "never", observation.words)
+
+
+class VagueJudge:
+    def observe(self, observation: Observation) -> Verdict:
+        return Verdict(Decision.CONTINUE, "", observation.words, confidence=float("nan"))
+
+
+class TalkativeJudge:
+    def observe(self, observation: Observation) -> str:
+        return "I would rather not"
+
+
 def broken() -> object:
     raise RuntimeError("no key")
 
@@ -138,14 +244,15 @@ def broken() -> object:
 @pytest.fixture
 def packages(monkeypatch: pytest.MonkeyPatch) -> None:
     brought = [
-        EntryPoint("own", f"{__name__}:OwnJudge", evaluate_judges.GROUP),
-        EntryPoint("broken", f"{__name__}:broken", evaluate_judges.GROUP),
-        EntryPoint("nothing", "builtins:dict", evaluate_judges.GROUP),
-        EntryPoint("gone", "no_such_module:Judge", evaluate_judges.GROUP),
+        EntryPoint("own", f"{__name__}:OwnJudge", judging.GROUP),
+        EntryPoint("failing", f"{__name__}:FailingJudge", judging.GROUP),
+        EntryPoint("vague", f"{__name__}:VagueJudge", judging.GROUP),
+        EntryPoint("talkative", f"{__name__}:TalkativeJudge", judging.GROUP),
+        EntryPoint("broken", f"{__name__}:broken", judging.GROUP),
+        EntryPoint("nothing", "builtins:dict", judging.GROUP),
+        EntryPoint("gone", "no_such_module:Judge", judging.GROUP),
     ]
-    monkeypatch.setattr(
-        evaluate_judges, "entry_points", lambda *, group: [e for e in brought if e.group == group]
-    )
+    monkeypatch.setattr(judging, "entry_points", lambda *, group: [e for e in brought if e.group == group])
 
 
 @pytest.mark.usefixtures("packages")
@@ -153,6 +260,19 @@ def test_a_package_brings_its_own_judge(rows: Path) -> None:
     found = run(Options(rows, "own"))
     assert found["all"]["ignore"]["recall"] == 1.0
     assert found["all"]["interrupt"]["recall"] == 0.0
+
+
+@pytest.mark.usefixtures("packages")
+@pytest.mark.parametrize(("name", "failures"), [("failing", 1), ("vague", 4), ("talkative", 4)])
+def test_a_judge_that_fails_at_a_row_has_interrupted_there(
+    rows: Path, tmp_path: Path, name: str, failures: int
+) -> None:
+    out = tmp_path / "out.jsonl"
+    found = run(Options(rows, name, predictions=out))
+    safe = {"decision": "interrupt", "confidence": 0.5}
+    assert [each == safe for each in predicted(out)].count(True) == failures
+    assert (found["rows"], found["problems"]["count"]) == (4, failures)
+    assert "judge" in found["problems"]["first"][0]["reason"]
 
 
 @pytest.mark.usefixtures("packages")

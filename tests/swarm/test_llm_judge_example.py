@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from streams.vocabulary import Decision, Observation, Verdict
+from adapters.gate import GateState
+from streams.vocabulary import BargeInMode, Decision, Observation, Verdict
+from tests.adapters.scene import scene, speak
+from tests.adapters.virtual_time import VirtualLoop, run_virtual
 
 FILE = Path(__file__).parents[2] / "examples" / "llm_judge.py"
 SEEN = Observation(400.0, 400.0, 0.0, -25.0, words="oh digits")
@@ -67,3 +70,81 @@ async def test_the_local_answer_stands_where_the_model_is_late_or_fails(example:
             assert judge.observe(SEEN).decision is Decision.HOLD
             await asyncio.sleep(0.01)
             assert judge.observe(replace(SEEN, elapsed_ms=700.0)).decision is Decision.INTERRUPT
+
+
+async def test_growing_words_do_not_put_the_decision_off(example: Any) -> None:
+    asked: list[str] = []
+
+    async def late(words: str, context: str) -> str:
+        asked.append(words)
+        await asyncio.sleep(60)
+        return "ignore"
+
+    async with asyncio.TaskGroup() as tasks:
+        judge = example.LlmJudge(late, tasks, Local(0.7))
+        said = [
+            judge.observe(replace(SEEN, elapsed_ms=400.0 + 100 * count, words=f"oh digits {count}")).decision
+            for count in range(4)
+        ]
+        await asyncio.sleep(0.01)
+    assert said == [Decision.HOLD] * 3 + [Decision.INTERRUPT]
+    assert asked == ["oh digits 0"], "one question at a time"
+
+
+async def test_an_answer_is_for_the_words_that_were_asked_about(example: Any) -> None:
+    async def ask(words: str, context: str) -> str:
+        return "Ignore, because it is an echo."
+
+    async with asyncio.TaskGroup() as tasks:
+        judge = example.LlmJudge(ask, tasks, Local(0.7))
+        assert judge.observe(SEEN).decision is Decision.HOLD
+        await asyncio.sleep(0.01)
+        assert judge.observe(replace(SEEN, elapsed_ms=500.0)).decision is Decision.CONTINUE
+        more = replace(SEEN, elapsed_ms=900.0, words="oh digits but why")
+        assert judge.observe(more).decision is Decision.HOLD
+
+
+async def test_a_speech_that_is_over_is_not_waited_for(example: Any) -> None:
+    async def late(words: str, context: str) -> str:
+        await asyncio.sleep(60)
+        return "ignore"
+
+    async with asyncio.TaskGroup() as tasks:
+        judge = example.LlmJudge(late, tasks, Local(0.7))
+        assert judge.observe(replace(SEEN, ended=True, final=True)).decision is Decision.INTERRUPT
+
+
+async def test_the_adapter_waits_for_it_as_long_as_for_the_local_judge_and_the_model(example: Any) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        judge = example.LlmJudge(None, tasks, Local(0.7))
+        assert judge.patience_ms == example.LIMIT_MS
+
+
+class Patient(Local):
+    patience_ms = 1000.0
+
+
+@pytest.mark.parametrize(("takes_ms", "cut_off"), [(250, False), (5_000, True)])
+def test_in_a_room_the_agent_is_held_until_the_model_or_the_limit_says(
+    example: Any, takes_ms: int, cut_off: bool
+) -> None:
+    async def ask(words: str, context: str) -> str:
+        await asyncio.sleep(takes_ms / 1000)
+        return "ignore"
+
+    async def test(loop: VirtualLoop) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            made = example.LlmJudge(ask, tasks, Patient(0.7))
+            async with scene(loop, mode=BargeInMode.CONFIRM, judge=lambda _: made) as s:
+                speak(s.adapter, "u1", 3000)
+                await s.pass_ms(200)
+                s.ears.start("ann", onset_ms_ago=0)
+                await s.pass_ms(380)
+                s.ears.words("ann", "oh digits")
+                for _ in range(20):
+                    await s.pass_ms(20)
+                    s.ears.progress("ann", silence_ms=0)
+                assert bool(s.reports.of("cut")) is cut_off
+                assert (s.adapter.gate_state is GateState.OPEN) is not cut_off
+
+    run_virtual(test)

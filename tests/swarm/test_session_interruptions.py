@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from fakeredis import FakeAsyncRedis
 
 from adapters.ports import SpeechStarted
+from host_agent.errors import InterruptionSettingError
 from host_agent.interruption import MinWordsInterruptionStrategy, StrategyJudge, WordListJudge
-from streams.vocabulary import Decision, Observation
+from streams.vocabulary import Decision, Observation, Verdict
 from swarm.session import AgentSpec, SwarmSession
 
 STARTED = SpeechStarted("s1", "paul", onset_s=0.0, detected_s=0.1, onset_sample=0)
@@ -55,3 +57,40 @@ async def test_an_agent_that_may_not_be_interrupted_goes_on_whatever_is_said() -
 def test_interruptions_are_allowed_unless_switched_off() -> None:
     assert spec().interruptions().allow_interruptions is True
     assert spec().interruptions().interruption_strategies == ()
+
+
+async def test_the_session_judges_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEKIT_INTERRUPTION_LANGUAGE", "pl")
+    monkeypatch.setenv("LIVEKIT_INTERRUPTION_SENSITIVITY", "low")
+    of = spec()
+    judge = session(of)._judge_for(of, STARTED)
+    assert judge.observe(seen("no no")).decision is Decision.CONTINUE
+    assert judge.observe(seen("no no widzę to wszystko")).decision is Decision.CONTINUE
+    assert judge.observe(seen("no no czekaj")).decision is Decision.INTERRUPT
+
+
+@pytest.mark.parametrize(("key", "value"), [("LANGUAGE", "klingon"), ("JUDGING", "oracle")])
+async def test_a_wrong_setting_of_the_judgement_is_refused_when_the_session_is_made(
+    monkeypatch: pytest.MonkeyPatch, key: str, value: str
+) -> None:
+    monkeypatch.setenv(f"LIVEKIT_INTERRUPTION_{key}", value)
+    with pytest.raises(InterruptionSettingError, match=value) as refused:
+        session(spec())
+    assert refused.value.key == key.lower()
+
+
+async def test_an_agent_may_have_a_judge_of_its_own() -> None:
+    class Never:
+        def observe(self, observation: Observation) -> Verdict:
+            return Verdict(Decision.CONTINUE, "never", observation.words)
+
+    made: list[str] = []
+
+    def make(started: SpeechStarted) -> Never:
+        made.append(started.speech_id)
+        return Never()
+
+    of = spec(judge=make)
+    judge = session(of)._judge_for(of, STARTED)
+    assert judge.observe(seen("stop")).decision is Decision.CONTINUE
+    assert made == ["s1"]
