@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from host_agent.interruption.agent_state import AgentState
 from host_agent.interruption.lexicon import DEFAULT_COMMAND_WORDS, DEFAULT_IGNORE_WORDS, Lexicon, WordReader
@@ -40,7 +41,10 @@ class InterruptionFilter:
         self, text: str, agent_state: AgentState | Mapping[str, object] | None
     ) -> tuple[bool, str]:
         """Return whether to stop the agent, and why. Never raises: what cannot be read interrupts."""
-        if not _is_speaking(agent_state):
+        speaking = _is_speaking(agent_state)
+        if speaking is None:
+            return True, f"no state but {type(agent_state).__name__}: interrupt to be safe"
+        if not speaking:
             return False, "the agent is not speaking: ordinary input"
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers are untyped
             return True, f"no text but {type(text).__name__}: interrupt to be safe"
@@ -56,11 +60,14 @@ class InterruptionFilter:
         return False, "no words"
 
 
-def _is_speaking(agent_state: AgentState | Mapping[str, object] | None) -> bool:
+def _is_speaking(agent_state: object) -> bool | None:
+    """Whether an agent of this state speaks; one without a state does not. None: it is no state."""
     match agent_state:
         case AgentState():
             return agent_state.is_speaking
         case Mapping():
-            return bool(agent_state.get("is_speaking", False))
-        case _:
+            return bool(cast("Mapping[str, object]", agent_state).get("is_speaking", False))
+        case None:
             return False
+        case _:
+            return None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,3 +168,11 @@ def test_spellings_that_the_lists_tell_apart_stay_apart() -> None:
     own = InterruptionFilter(ignore_words=["mm"], command_words=["hmm"])
     assert own.should_interrupt("mm", {"is_speaking": True})[0] is False
     assert own.should_interrupt("hmm", {"is_speaking": True})[0] is True
+
+
+@pytest.mark.parametrize("state", ["speaking", 5, [True]])
+def test_a_state_that_cannot_be_read_interrupts_to_be_safe(state: Any) -> None:
+    decided, reason = InterruptionFilter().should_interrupt("yeah", state)
+    assert decided is True
+    assert "safe" in reason
+    assert InterruptionFilter().should_interrupt("stop", None)[0] is False
