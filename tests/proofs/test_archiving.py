@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.proofs.proof import Progress, Proof, Size
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("archiving", [archive_in_duckdb, archive_in_postgres])
