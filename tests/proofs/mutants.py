@@ -129,7 +129,10 @@ MUTANTS = (
         ("linearizability",),
     ),
     Mutant(
-        "seq with a gap", "local seq = last_seq + 1", "local seq = last_seq + 1 + last_seq % 2", ("record",)
+        "seq with a gap",
+        "meta.seq + 1, meta.last_id",
+        "meta.seq + 1 + meta.seq % 2, meta.last_id",
+        ("record",),
     ),
     Mutant("forked record", "'last_id', id)", "'last_id', prev)", ("record",)),
 )
