@@ -118,6 +118,8 @@ def features_of(text: str, context: str = "") -> list[str]:
         f"e{letters[-2:]}",
         f"w{units.texts[0]}",
     ]
+    if _cut_off(text):
+        features.append("cut off")
     if beyond:
         features += [
             f"f{rest[0]}",
@@ -176,9 +178,14 @@ def _stands_in(word: str, text: str) -> bool:
 
 
 def acknowledges(text: str) -> bool:
-    """Whether nothing in `text` goes beyond an acknowledgement; False where it holds no word."""
+    """Whether nothing in `text` goes beyond an acknowledgement; False where it holds no word, or breaks off."""
     letters = units_of(text).letters
-    return bool(letters) and not _beyond(letters)
+    return bool(letters) and not _beyond(letters) and not _cut_off(text)
+
+
+def _cut_off(text: str) -> bool:
+    """Whether the last word breaks off ("yeah m-"): its speaker meant to say more."""
+    return text.rstrip().endswith("-")
 
 
 def may_become_a_remark(text: str) -> bool:
