@@ -178,7 +178,7 @@ def _stands_in(word: str, text: str) -> bool:
 
 
 def acknowledges(text: str) -> bool:
-    """Whether nothing in `text` goes beyond an acknowledgement; False without a word, or where it breaks off."""
+    """Whether nothing in `text` goes beyond an acknowledgement; False without a word or if it breaks off."""
     letters = units_of(text).letters
     return bool(letters) and not _beyond(letters) and not _cut_off(text)
 
